@@ -1,0 +1,134 @@
+//! One request, as matching and identity look at it.
+
+use crate::Pairs;
+
+/// A view of a request's headers with its pseudo-headers at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'h> {
+    /// All headers, pseudo-headers included.
+    pub headers: &'h Pairs,
+    /// `:method`
+    pub method: &'h [u8],
+    /// `:scheme`
+    pub scheme: &'h [u8],
+    /// `:authority`: host and perhaps a port.
+    pub authority: &'h [u8],
+    /// `:path`: path and query.
+    pub target: &'h [u8],
+}
+
+impl<'h> Request<'h> {
+    /// Looks over the headers once. A pseudo-header that is not there reads as empty.
+    #[must_use]
+    pub fn new(headers: &'h Pairs) -> Self {
+        let mut request = Self { headers, method: b"", scheme: b"", authority: b"", target: b"" };
+        // pseudo-headers need not come first: a filter before this one may have written them anew
+        for (name, value) in headers {
+            match name {
+                b":method" => request.method = value,
+                b":scheme" => request.scheme = value,
+                b":authority" => request.authority = value,
+                b":path" => request.target = value,
+                _ => {}
+            }
+        }
+        request
+    }
+
+    /// The host without its port: what stands before the last `:`, an IPv6 address keeping its brackets.
+    #[must_use]
+    pub fn host(&self) -> &'h [u8] {
+        let split = self.authority.iter().rposition(|byte| *byte == b':');
+        match split.and_then(|at| self.authority.split_at_checked(at)) {
+            Some((host, [_colon, port @ ..])) if port.iter().all(u8::is_ascii_digit) => host,
+            _ => self.authority,
+        }
+    }
+
+    /// The path without query and fragment, as Envoy matches it.
+    #[must_use]
+    pub fn path(&self) -> &'h [u8] {
+        self.target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
+    }
+
+    /// The query, without its `?` and without a fragment; empty where there is none.
+    #[must_use]
+    pub fn query(&self) -> &'h [u8] {
+        let whole = self.target.split(|byte| *byte == b'#').next().unwrap_or_default();
+        let start = whole.iter().position(|byte| *byte == b'?');
+        match start.and_then(|at| whole.split_at_checked(at)) {
+            Some((_path, [_mark, query @ ..])) => query,
+            _ => b"",
+        }
+    }
+}
+
+/// The first value of a cookie, over all `cookie` headers (HTTP/2 sends one for each pair), byte for byte.
+#[must_use]
+pub fn cookie<'h>(headers: &'h Pairs, name: &[u8]) -> Option<&'h [u8]> {
+    headers
+        .iter()
+        .filter(|(header, _)| *header == b"cookie")
+        .flat_map(|(_, value)| value.split(|byte| *byte == b';'))
+        .find_map(|pair| value_of(pair.trim_ascii(), name))
+}
+
+/// The first value of a query parameter as it stands, not percent-decoded: so does Envoy match it.
+#[must_use]
+pub fn query_value<'q>(query: &'q [u8], name: &[u8]) -> Option<&'q [u8]> {
+    query.split(|byte| *byte == b'&').find_map(|pair| if pair == name { Some(&b""[..]) } else { value_of(pair, name) })
+}
+
+fn value_of<'p>(pair: &'p [u8], name: &[u8]) -> Option<&'p [u8]> {
+    pair.strip_prefix(name)?.strip_prefix(b"=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<'h>(headers: &'h mut Pairs, list: &[(&str, &str)]) -> Request<'h> {
+        *headers = Pairs::from_list(list);
+        Request::new(headers)
+    }
+
+    #[test]
+    fn host_path_and_query() {
+        let cases = [
+            ("devmentor.local", "/", "devmentor.local", "/", ""),
+            ("devmentor.local:8080", "/api/ai?x=1#f", "devmentor.local", "/api/ai", "x=1"),
+            ("[::1]:8080", "/a#f?x", "[::1]", "/a", ""),
+            ("[::1]", "/a?", "[::1]", "/a", ""),
+            ("host:", "*", "host", "*", ""),
+            ("", "", "", "", ""),
+        ];
+        for (authority, target, host, path, query) in cases {
+            let mut headers = Pairs::default();
+            let request = with(&mut headers, &[(":path", target), (":authority", authority)]);
+            assert_eq!(request.host(), host.as_bytes(), "{authority}");
+            assert_eq!(request.path(), path.as_bytes(), "{target}");
+            assert_eq!(request.query(), query.as_bytes(), "{target}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_in_every_header_and_kept_byte_for_byte() {
+        let headers = Pairs::from_list(&[
+            ("cookie", "a=1; uid = no;uidx=2"),
+            ("x-cookie", "uid=no"),
+            ("cookie", "\t uid=\"q=%20\" "),
+            ("cookie", "uid=later"),
+        ]);
+        assert_eq!(cookie(&headers, b"uid"), Some(&b"\"q=%20\""[..]));
+        assert_eq!(cookie(&headers, b"uidx"), Some(&b"2"[..]));
+        assert_eq!(cookie(&headers, b"UID"), None);
+        assert_eq!(cookie(&headers, b""), None);
+    }
+
+    #[test]
+    fn query_values_are_taken_as_they_stand() {
+        assert_eq!(query_value(b"a=1&uid=x%20y&uid=z", b"uid"), Some(&b"x%20y"[..]));
+        assert_eq!(query_value(b"uid&b", b"uid"), Some(&b""[..]));
+        assert_eq!(query_value(b"uidx=1", b"uid"), None);
+    }
+}
