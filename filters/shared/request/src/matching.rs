@@ -3,11 +3,9 @@
 //! What differs is refused rather than guessed: `gateways`, `sourceLabels`, `sourceNamespace` and `port` belong to the
 //! plugin's `selector`, `targetRefs` and `match`.
 
-use std::borrow::Cow;
-
 use filter_config::{Keyed, Name, object};
 
-use crate::{HeaderMatch, HeaderName, Pairs, Request, StringMatch, query_value};
+use crate::{HeaderMatch, HeaderName, Request, StringMatch, query_value};
 
 object! {
     /// One way for a request to match: all that is named has to hold.
@@ -36,7 +34,7 @@ object! {
 impl RequestMatch {
     fn matches(&self, request: &Request) -> bool {
         let text = |compare: &Option<StringMatch>, text: &[u8]| compare.as_ref().is_none_or(|c| c.matches(text, false));
-        let header = |name: &HeaderName| joined(request.headers, name.as_str().as_bytes());
+        let header = |name: &HeaderName| request.header(name);
         self.uri.as_ref().is_none_or(|uri| uri.matches(request.path(), self.ignore_uri_case))
             && text(&self.method, request.method)
             && text(&self.scheme, request.scheme)
@@ -57,21 +55,10 @@ pub fn matches_any(ways: &[RequestMatch], request: &Request) -> bool {
     ways.is_empty() || ways.iter().any(|way| way.matches(request))
 }
 
-/// A header's value, several copies joined by commas.
-fn joined<'h>(headers: &'h Pairs, name: &[u8]) -> Option<Cow<'h, [u8]>> {
-    let mut copies = headers.all(name);
-    let mut value = Cow::Borrowed(copies.next()?);
-    for copy in copies {
-        let value = value.to_mut();
-        value.push(b',');
-        value.extend_from_slice(copy);
-    }
-    Some(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pairs;
     use filter_config::{Path, Read, Report, serde_json::Value, serde_json::json};
 
     fn matches(written: &Value, headers: &[(&str, &str)]) -> bool {

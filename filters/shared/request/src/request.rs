@@ -1,6 +1,8 @@
 //! One request, as matching and identity look at it.
 
-use crate::Pairs;
+use std::borrow::Cow;
+
+use crate::{HeaderName, Pairs};
 
 /// A view of a request's headers with its pseudo-headers at hand.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,19 @@ impl<'h> Request<'h> {
             }
         }
         request
+    }
+
+    /// A header's value; several copies are one value, joined by commas, as Envoy matches them.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<Cow<'h, [u8]>> {
+        let mut copies = self.headers.all(name.as_str().as_bytes());
+        let mut value = Cow::Borrowed(copies.next()?);
+        for copy in copies {
+            let value = value.to_mut();
+            value.push(b',');
+            value.extend_from_slice(copy);
+        }
+        Some(value)
     }
 
     /// The host without its port: what stands before the last `:`, an IPv6 address keeping its brackets.

@@ -16,6 +16,13 @@ impl HeaderName {
         (!text.is_empty() && text.bytes().all(token)).then(|| Self(text.to_ascii_lowercase()))
     }
 
+    /// A name that a program's own text gives; it has to be a token in lower case, which its tests show.
+    #[must_use]
+    pub fn of(name: &'static str) -> Self {
+        debug_assert!(Self::parse(name).is_some_and(|parsed| parsed.as_str() == name), "{name}");
+        Self(name.to_owned())
+    }
+
     /// The name as text, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {

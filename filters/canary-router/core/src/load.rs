@@ -1,0 +1,277 @@
+//! What a proxy runs of a configuration: all of it, or what could be saved.
+//!
+//! The parts are the settings (everything but the rules) and each rule by its name. A part that is wrong runs in its last
+//! good form, where one was kept. Without one, a rule is off and still keeps its requests from later rules; wrong settings
+//! leave only the trust boundary standing (`safe`), because ids and trust can't be guessed.
+
+use filter_config::serde_json::{Value, json};
+use filter_config::{ConfigState, Entries, Entry, Keep, Kept, Mistake, Name, Path, Read, Report, fingerprint, parse};
+use filter_request::{HeaderName, Source, Trust};
+
+use crate::config::{Anonymous, ArmCaching, Config, DEFAULT_ARM_HEADER, Mode, SameSite};
+use crate::rule::Rule;
+
+/// The settings of an instance, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The header that carries the arm.
+    pub arm_header: HeaderName,
+    /// The response header that tells the reason.
+    pub reason_header: HeaderName,
+    /// All request headers that this instance owns.
+    pub owned: Vec<HeaderName>,
+    /// From whom a value of an owned header is taken over.
+    pub trust: Trust,
+    /// The strongest mode of any rule.
+    pub mode: Mode,
+    /// Where a user's id may stand.
+    pub identity: Vec<Source>,
+    /// The id for visitors without one.
+    pub anonymous: Option<Anonymous>,
+    /// Whether responses tell arm and reason.
+    pub echo: bool,
+    /// What responses say to caches.
+    pub arm_caching: ArmCaching,
+}
+
+/// What an instance runs.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Its settings.
+    pub settings: Settings,
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
+}
+
+/// What came of loading a configuration.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What to run.
+    pub policy: Policy,
+    /// How much of the configuration that is.
+    pub state: ConfigState,
+    /// Everything that was found.
+    pub report: Report,
+    /// What to keep, and to forget, for the next time.
+    pub keep: Vec<Keep>,
+    /// The configuration's short name.
+    pub fingerprint: String,
+}
+
+const SETTINGS: &str = "settings";
+const ORDER: &str = "order";
+
+fn rule_part(name: &str) -> String {
+    format!("rule.{name}")
+}
+
+/// Loads a configuration, with what was kept of earlier ones for the parts that are wrong.
+pub fn load(bytes: &[u8], kept: &dyn Kept) -> Loaded {
+    let mut report = Report::default();
+    let value = parse(bytes, &mut report).filter(|value| is_object(value, &mut report));
+    let Some(value) = value else {
+        return load_kept(bytes, kept, report);
+    };
+    let config = Config::read(&value, &Path::Root, &mut report).filter(|config| check(config, &mut report));
+    let entries = match &config {
+        Some(config) => Some(config.rules.clone()),
+        // the rules are worth reading even where the settings are wrong
+        None => read_rules(&value),
+    };
+    let settings_value = without_rules(&value);
+    let mut keep = Vec::new();
+    if config.is_some() {
+        keep.push(Keep { part: SETTINGS.to_owned(), value: Some(settings_value.clone()) });
+    }
+    let kept_settings = || kept.kept(SETTINGS).and_then(|value| read_settings(&value));
+    let settings = config.as_ref().map(Settings::of).or_else(kept_settings);
+    let old_order = kept_order(kept);
+    let mut rules = match entries {
+        Some(entries) => load_rules(entries, kept, &old_order, &mut keep, &mut report),
+        // no list of rules at all: those that were kept go on
+        None => kept_rules(kept, &old_order),
+    };
+    let state = match &settings {
+        None => ConfigState::Safe,
+        Some(_) if report.errors.is_empty() => ConfigState::Ok,
+        Some(_) => ConfigState::Partial,
+    };
+    let settings = settings.unwrap_or_else(|| {
+        rules.clear();
+        Settings::safe(&value)
+    });
+    warn(&settings, &rules, &mut report);
+    Loaded { policy: Policy { settings, rules }, state, report, keep, fingerprint: fingerprint(&value) }
+}
+
+/// The configuration is not even an object: what was kept goes on as a whole.
+fn load_kept(bytes: &[u8], kept: &dyn Kept, report: Report) -> Loaded {
+    let settings = kept.kept(SETTINGS).and_then(|value| read_settings(&value));
+    let (settings, rules, state) = match settings {
+        Some(settings) => (settings, kept_rules(kept, &kept_order(kept)), ConfigState::LastGood),
+        None => (Settings::safe(&Value::Null), Vec::new(), ConfigState::Safe),
+    };
+    let fingerprint = fingerprint(&Value::String(String::from_utf8_lossy(bytes).into_owned()));
+    Loaded { policy: Policy { settings, rules }, state, report, keep: Vec::new(), fingerprint }
+}
+
+fn is_object(value: &Value, report: &mut Report) -> bool {
+    if !value.is_object() {
+        report.error(&Path::Root, format!("{} is not an object", filter_config::shown(value)));
+    }
+    value.is_object()
+}
+
+fn read_rules(value: &Value) -> Option<Entries<Rule>> {
+    match value.get("rules") {
+        None | Some(Value::Null) => Some(Vec::new()),
+        // its errors were told when the whole was read
+        Some(rules) => Read::read(rules, &Path::Root.field("rules"), &mut Report::default()),
+    }
+}
+
+fn without_rules(value: &Value) -> Value {
+    let mut settings = value.clone();
+    if let Some(fields) = settings.as_object_mut() {
+        fields.remove("rules");
+    }
+    settings
+}
+
+fn read_settings(value: &Value) -> Option<Settings> {
+    let mut report = Report::default();
+    Config::read(value, &Path::Root, &mut report).filter(|config| check(config, &mut report)).as_ref().map(Settings::of)
+}
+
+/// Checks what goes beyond single settings.
+fn check(config: &Config, report: &mut Report) -> bool {
+    let insecure = config.anonymous.as_ref().is_some_and(|a| a.same_site == SameSite::None && !a.secure);
+    if insecure {
+        let message = "None needs secure: true; browsers refuse the cookie without";
+        report.error(&Path::Root.field("anonymous").field("sameSite"), message);
+    }
+    !insecure
+}
+
+fn load_rules(
+    entries: Entries<Rule>,
+    kept: &dyn Kept,
+    old_order: &[String],
+    keep: &mut Vec<Keep>,
+    report: &mut Report,
+) -> Vec<Rule> {
+    let list = Path::Root.field("rules");
+    let mut seen: Vec<String> = Vec::new();
+    let mut rules = Vec::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        let Entry { written, mut read, report: found } = entry;
+        report.absorb(found);
+        let written_name = written.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let first = seen.iter().position(|name| *name == written_name && Name::allows(name));
+        if let Some(first) = first {
+            let message = format!("{written_name} is also the name of rules[{first}]");
+            report.errors.push(Mistake::new(&list.index(index).field("name"), message));
+            read = None;
+        }
+        let last_good = || kept.kept(&rule_part(&written_name)).filter(|_| first.is_none());
+        match read {
+            Some(rule) => {
+                keep.push(Keep { part: rule_part(rule.name.as_str()), value: Some(written) });
+                rules.push(rule);
+            }
+            None => rules.extend(
+                last_good().and_then(|value| read_rule(&value)).or_else(|| {
+                    let name = Value::String(written_name.clone());
+                    let name = Name::read(&name, &list, &mut Report::default());
+                    Rule::stand_in(&written, name.or_else(|| unnamed(index))?)
+                }),
+            ),
+        }
+        seen.push(written_name);
+    }
+    let gone = old_order.iter().filter(|name| !seen.contains(name));
+    keep.extend(gone.map(|name| Keep { part: rule_part(name), value: None }));
+    keep.push(Keep { part: ORDER.to_owned(), value: Some(json!(seen)) });
+    rules
+}
+
+/// The name under which a rule counts that has none itself.
+fn unnamed(index: usize) -> Option<Name> {
+    Name::read(&Value::String(format!("rules.{index}")), &Path::Root, &mut Report::default())
+}
+
+fn read_rule(value: &Value) -> Option<Rule> {
+    Rule::read(value, &Path::Root, &mut Report::default())
+}
+
+fn kept_order(kept: &dyn Kept) -> Vec<String> {
+    let order = kept.kept(ORDER);
+    let names = order.as_ref().and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn kept_rules(kept: &dyn Kept, order: &[String]) -> Vec<Rule> {
+    order.iter().filter_map(|name| kept.kept(&rule_part(name))).filter_map(|value| read_rule(&value)).collect()
+}
+
+impl Settings {
+    fn of(config: &Config) -> Self {
+        Self {
+            arm_header: config.arm_header.clone(),
+            reason_header: reason_header(&config.arm_header),
+            owned: vec![config.arm_header.clone()],
+            trust: config.trust,
+            mode: config.mode,
+            identity: config.identity.clone(),
+            anonymous: config.anonymous.clone(),
+            echo: config.echo,
+            arm_caching: config.arm_caching,
+        }
+    }
+
+    /// Only the trust boundary: removes the header that the configuration names, as far as it can be read, and the one
+    /// that it would be by default.
+    fn safe(value: &Value) -> Self {
+        let default = HeaderName::of(DEFAULT_ARM_HEADER);
+        let named = value.get("armHeader").and_then(Value::as_str).and_then(HeaderName::parse);
+        let mut owned: Vec<HeaderName> = named.into_iter().collect();
+        if !owned.contains(&default) {
+            owned.push(default.clone());
+        }
+        Self {
+            reason_header: reason_header(&default),
+            arm_header: default,
+            owned,
+            trust: Trust::Edge,
+            mode: Mode::Off,
+            identity: Vec::new(),
+            anonymous: None,
+            echo: false,
+            arm_caching: ArmCaching::Unmarked,
+        }
+    }
+}
+
+/// `x-canary-arm` has `x-canary-reason` beside it; a name that does not end in `-arm` gets `-reason` behind it.
+fn reason_header(arm_header: &HeaderName) -> HeaderName {
+    let stem = arm_header.as_str().strip_suffix("-arm").unwrap_or(arm_header.as_str());
+    HeaderName::parse(&format!("{stem}-reason")).unwrap_or_else(|| arm_header.clone())
+}
+
+/// What is allowed and most likely not meant.
+fn warn(settings: &Settings, rules: &[Rule], report: &mut Report) {
+    let list = Path::Root.field("rules");
+    if settings.identity.is_empty() && settings.anonymous.is_none() && !rules.is_empty() {
+        report.warning(&Path::Root.field("identity"), "is empty: every request is without an id, nothing is sticky");
+    }
+    let trusted = settings.identity.iter().any(|source| source.trusted);
+    for (index, rule) in rules.iter().enumerate() {
+        if rule.names_users() && !trusted {
+            let message = "name users, which count for trusted ids only, and no source in identity is trusted";
+            report.warning(&list.index(index).field("overrides"), message);
+        }
+        if let Some(first) = rules.iter().take(index).position(Rule::is_for_all) {
+            report.warning(&list.index(index), format!("is never reached: rules[{first}] is for every request"));
+        }
+    }
+}
