@@ -1,1 +1,18 @@
-//! To come.
+//! canary-router in the proxy: translates between proxy-wasm's callbacks and [`canary_core`], which decides.
+
+#![cfg_attr(target_os = "wasi", expect(missing_docs, reason = "what `main!` exports has none"))]
+
+#[cfg(target_os = "wasi")]
+mod instance;
+#[cfg(target_os = "wasi")]
+mod meters;
+#[cfg(target_os = "wasi")]
+mod root;
+#[cfg(target_os = "wasi")]
+mod stream;
+
+#[cfg(target_os = "wasi")]
+proxy_wasm::main! {{
+    filter_runtime::install();
+    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+}}

@@ -1,1 +1,17 @@
-//! To come.
+//! The glue that every filter stands on, between its pure core and the host: loading a configuration with last good forms
+//! in shared data, metrics that cost a request nothing, what the proxy has verified about a request, and the log.
+
+mod configuration;
+mod logging;
+mod meter;
+mod shared;
+mod verified;
+
+pub use configuration::{ConfigurationMetrics, Summary};
+pub use logging::{event, follow_host_level, install};
+pub use meter::{Counter, Gauge, metric_name};
+pub use shared::Store;
+pub use verified::HostVerified;
+
+/// The proxy's clock.
+pub use filter_host::time::now;
