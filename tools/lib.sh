@@ -22,7 +22,7 @@ load_versions() {
 
 # --- leaving cleanly: one exit trap for the child of `limited`, the held lock and half-made directories
 
-limited_pid= held_lock= scratch=
+limited_pid='' held_lock='' scratch=''
 leave() {
     local code=$?
     # shellcheck disable=SC2086 # a list of process ids
@@ -164,7 +164,7 @@ wheel() {
         rm -rf "$scratch"
         scratch=
         unlock
-        say "pip could not install $name $version: no network, or no wheel for $(uname -s) $(uname -m) (pip's words are above)"
+        say "pip could not install $name $version: no network, no wheel for $(uname -s) $(uname -m), or another checksum than the pinned one (pip's words are above)"
         return 1
     fi
     chmod +x "$scratch/wheel/$binary"

@@ -81,7 +81,7 @@ add_by_rustup() {
         return 1
     fi
     say "adding the wasm targets with rustup (a few seconds; at most ${RUSTUP_LIMIT} s) ..."
-    export RUSTUP_MAX_RETRIES=${RUSTUP_MAX_RETRIES:-1}
+    export RUSTUP_MAX_RETRIES=${RUSTUP_MAX_RETRIES:-1} RUST_BACKTRACE=0
     # shellcheck disable=SC2086 # a list of targets
     limited "$RUSTUP_LIMIT" rustup target add $targets >&2 || code=$?
     if [ "$code" -eq 124 ]; then
@@ -168,7 +168,7 @@ fetch_package() {
     local name=$1 pattern=$2 suite package_version dir=$work/debs
     for suite in ${3//,/ }; do
         read_suite "$suite" || continue
-        package_version=$(private_apt "$suite" apt-cache madison "$name" | awk -F' *[|] *' -v p="$pattern" '$2 ~ p && !seen { print $2; seen = 1 }')
+        package_version=$(private_apt "$suite" apt-cache madison "$name" | awk -F' *[|] *' -v p="$pattern" '$2 ~ p && !seen { print $2; seen = 1 }' || true)
         [ -n "$package_version" ] || continue
         say "fetching Debian's $name $package_version ($suite) ..."
         mkdir -p "$dir"
@@ -230,7 +230,7 @@ WRAP
 
 # Builds std for both targets with cargo's build-std and puts the libraries where rustc looks for them.
 build_std() {
-    local dest=$1 target flags=() began=$SECONDS
+    local dest=$1 target rustflags flags=() began=$SECONDS
     mkdir -p "$work/build/src"
     : >"$work/build/src/lib.rs"
     printf '[package]\nname = "empty"\nedition = "2021"\n\n[workspace]\n' >"$work/build/Cargo.toml"
@@ -240,11 +240,12 @@ build_std() {
     # - force-unstable: or crates of the same name clash with those that a program brings along
     # - remap: panic messages name paths as the official std does, not this machine's
     # - bootstrap: the flags are unstable; this affects std's own build only
+    # (encoded with a separator of its own, for paths with spaces; it goes before all other rustflags)
+    rustflags=$(printf '%s\037' -Cembed-bitcode=yes -Zforce-unstable-if-unmarked)--remap-path-prefix=$dest/lib/rustlib/src/rust=/rustc/$rustc_commit
     (
         cd "$work/build"
-        unset RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
-        RUSTC_BOOTSTRAP=1 RUSTC=$dest/bin/rustc \
-            RUSTFLAGS="-Cembed-bitcode=yes -Zforce-unstable-if-unmarked --remap-path-prefix=$dest/lib/rustlib/src/rust=/rustc/$rustc_commit" \
+        unset RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_TARGET
+        RUSTC_BOOTSTRAP=1 RUSTC=$dest/bin/rustc CARGO_ENCODED_RUSTFLAGS=$rustflags \
             cargo build --quiet --release -Zbuild-std=std,panic_abort,test,proc_macro "${flags[@]}" --target-dir "$work/build/target"
     ) >&2 || die "std could not be built (cargo's words are above)"
     for target in $targets; do

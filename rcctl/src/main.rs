@@ -1,2 +1,60 @@
-//! To come.
-fn main() {}
+//! rcctl: the one tool for users and for make. It runs the code that runs in the proxy.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command-line tool")]
+
+mod document;
+mod explain;
+mod filters;
+mod lint;
+mod module;
+mod schema;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runtime control for Istio.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks configurations: in WasmPlugin and TrafficExtension manifests, in a local Envoy's files, or bare. Names every
+    /// mistake and exits with 1 where there is one.
+    Lint(lint::Arguments),
+    /// Says which arm a user gets and why; with --from, who an update moves.
+    Explain(explain::Arguments),
+    /// Prints a filter's JSON Schema, or the table of its fields.
+    Schema(schema::Arguments),
+    /// Checks built modules: their size, their ABI, and that Envoy 1.36 has what they import.
+    Module {
+        /// The modules.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// What a command answers: whether all is well, or why it could not be told.
+type Outcome = Result<bool, String>;
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Module { files } => module::run(&files),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(message) => {
+            eprintln!("rcctl: {message}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -75,7 +75,15 @@ impl Listener {
     }
 
     fn new(name: &str, http: bool) -> Self {
-        Self { name: name.into(), http, filters: Vec::new(), network: Vec::new(), hcm: json!({}), transport: None, extra: json!({}) }
+        Self {
+            name: name.into(),
+            http,
+            filters: Vec::new(),
+            network: Vec::new(),
+            hcm: json!({}),
+            transport: None,
+            extra: json!({}),
+        }
     }
 
     /// Appends an HTTP filter: `{"name": …, "typed_config": …}`.
@@ -157,7 +165,7 @@ impl Listener {
     /// Writes an access log line per request to Envoy's stdout: [`Envoy::logs`](crate::Envoy::logs) has it. A newline is added.
     #[must_use]
     pub fn access_log_stdout(self, format: &str) -> Self {
-        self.access_log("stdout.v3.StdoutAccessLog", "stdout", json!({}), format)
+        self.access_log("stream.v3.StdoutAccessLog", "stdout", json!({}), format)
     }
 
     /// Writes an access log line per request to a file. A newline is added.
@@ -167,11 +175,13 @@ impl Listener {
     }
 
     fn access_log(mut self, kind: &str, name: &str, mut config: Value, format: &str) -> Self {
-        // The stdout logger's message is in `stream.v3`.
-        let kind = kind.replace("stdout.v3", "stream.v3");
         config["@type"] = format!("{TYPE}/envoy.extensions.access_loggers.{kind}").into();
         config["log_format"] = json!({"text_format_source": {"inline_string": format!("{format}\n")}});
-        append(&mut self.hcm, "access_log", json!({"name": format!("envoy.access_loggers.{name}"), "typed_config": config}));
+        append(
+            &mut self.hcm,
+            "access_log",
+            json!({"name": format!("envoy.access_loggers.{name}"), "typed_config": config}),
+        );
         self
     }
 
@@ -179,10 +189,7 @@ impl Listener {
     #[must_use]
     pub fn tls(mut self, pki: &Pki, server: &Identity, client: ClientCert) -> Self {
         let mut common = json!({
-            "tls_certificates": [{
-                "certificate_chain": {"inline_string": server.cert_pem},
-                "private_key": {"inline_string": server.key_pem},
-            }],
+            "tls_certificates": certificate(server),
             "alpn_protocols": ["h2", "http/1.1"],
         });
         if client != ClientCert::None {
@@ -349,6 +356,14 @@ impl Bootstrap {
                 "clusters": self.clusters,
             },
             "stats_config": {"stats_tags": tags},
+            // Without a limit Envoy warns at each start.
+            "overload_manager": {"resource_monitors": [{
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": format!("{TYPE}/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"),
+                    "max_active_downstream_connections": 100_000,
+                },
+            }]},
         });
         merge(&mut bootstrap, self.extra.clone());
         bootstrap
@@ -381,7 +396,8 @@ pub fn route_on_header(header: &str, value: &str, cluster: &str) -> Value {
 
 /// A cluster of one HTTP/1.1 (or TCP) host.
 pub fn static_cluster(name: &str, addr: SocketAddr) -> Value {
-    let endpoint = json!({"address": {"socket_address": {"address": addr.ip().to_string(), "port_value": addr.port()}}});
+    let endpoint =
+        json!({"address": {"socket_address": {"address": addr.ip().to_string(), "port_value": addr.port()}}});
     json!({
         "name": name,
         "type": "STATIC",
@@ -398,6 +414,34 @@ pub fn http2_cluster(name: &str, addr: SocketAddr) -> Value {
         "explicit_http_config": {"http2_protocol_options": {}},
     }});
     cluster
+}
+
+/// Lets a cluster speak TLS to its hosts: SNI `server_name`, whose certificate must come from `pki`'s CA and be valid for it. `identity` is what
+/// Envoy shows, if asked.
+pub fn with_tls(mut cluster: Value, pki: &Pki, server_name: &str, identity: Option<&Identity>) -> Value {
+    let mut common = json!({"validation_context": {
+        "trusted_ca": {"inline_string": pki.ca_pem()},
+        "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": server_name}}],
+    }});
+    if let Some(identity) = identity {
+        common["tls_certificates"] = certificate(identity);
+    }
+    cluster["transport_socket"] = json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": format!("{TYPE}/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"),
+            "common_tls_context": common,
+            "sni": server_name,
+        },
+    });
+    cluster
+}
+
+fn certificate(identity: &Identity) -> Value {
+    json!([{
+        "certificate_chain": {"inline_string": identity.cert_pem},
+        "private_key": {"inline_string": identity.key_pem},
+    }])
 }
 
 /// Merges `extra` into `base`: objects key by key, all else replaces.

@@ -52,7 +52,8 @@ use std::time::Duration;
 
 pub use self::admin::Admin;
 pub use self::bootstrap::{
-    Bootstrap, ClientCert, JwtNeed, Listener, http2_cluster, merge, route_on_header, route_to, static_cluster, virtual_hosts,
+    Bootstrap, ClientCert, JwtNeed, Listener, http2_cluster, merge, route_on_header, route_to, static_cluster,
+    virtual_hosts, with_tls,
 };
 pub use self::client::{Endpoint, H2Client, RawClient, get_many, run_many};
 pub use self::ecds::{EcdsFile, Update};

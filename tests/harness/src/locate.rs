@@ -18,7 +18,11 @@ pub fn envoy_binaries() -> Vec<PathBuf> {
     let binaries: Vec<_> = std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect();
     assert!(!binaries.is_empty(), "no Envoy to test with: set ENVOY_BINARIES or run `make test`");
     for path in &binaries {
-        assert!(path.is_file(), "ENVOY_BINARIES names {}, which is not a file: fix it or run `make test`", path.display());
+        assert!(
+            path.is_file(),
+            "ENVOY_BINARIES names {}, which is not a file: fix it or run `make test`",
+            path.display()
+        );
     }
     binaries
 }
@@ -31,7 +35,9 @@ pub fn envoy_version(binary: &Path) -> String {
     let output = Command::new(binary).arg("--version").output();
     let output = output.unwrap_or_else(|error| panic!("{} --version: {error}", binary.display()));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split('/').nth(1).map(str::to_owned).unwrap_or_else(|| panic!("{} --version said `{text}`", binary.display()))
+    // `<path>  version: <commit>/1.36.4/Clean/RELEASE/BoringSSL`
+    let version = text.rsplit_once("version: ").and_then(|(_, rest)| rest.split('/').nth(1));
+    version.unwrap_or_else(|| panic!("{} --version said `{text}`", binary.display())).to_owned()
 }
 
 /// A built filter: `dist/<filter>.wasm` under the workspace's root, or under the directory in the environment variable `DIST`.

@@ -25,7 +25,7 @@ impl Headers {
     }
 
     /// All values of `name` (any letter case), in order.
-    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn get_all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let same = move |(key, _): &&(Vec<u8>, Vec<u8>)| key.eq_ignore_ascii_case(name.as_bytes());
         self.0.iter().filter(same).map(|(_, value)| value.as_slice())
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::error::Result;
@@ -16,6 +19,24 @@ pub struct Identity {
     pub key_pem: String,
     cert: CertificateDer<'static>,
     key: Vec<u8>,
+}
+
+impl Identity {
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()))
+    }
+
+    /// What a server needs to show this certificate; it asks for none.
+    pub(crate) fn server_config(&self) -> Result<Arc<rustls::ServerConfig>> {
+        let config = rustls::ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let mut config = config.with_no_client_auth().with_single_cert(vec![self.cert.clone()], self.key())?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// A new CA; what it signs is valid for both ends of TLS.
@@ -55,21 +76,22 @@ impl Pki {
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let cert = params.signed_by(&key, &self.issuer)?;
-        Ok(Identity { cert_pem: cert.pem(), key_pem: key.serialize_pem(), cert: cert.der().clone(), key: key.serialize_der() })
+        Ok(Identity {
+            cert_pem: cert.pem(),
+            key_pem: key.serialize_pem(),
+            cert: cert.der().clone(),
+            key: key.serialize_der(),
+        })
     }
 
     /// What a client needs to trust this CA and to show `identity`, if any. For [`Endpoint::tls`](crate::Endpoint::tls).
     pub fn client_config(&self, identity: Option<&Identity>) -> Result<Arc<rustls::ClientConfig>> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.ca.clone())?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = rustls::ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         let config = config.with_root_certificates(roots);
         Ok(Arc::new(match identity {
-            Some(Identity { cert, key, .. }) => {
-                let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.clone()));
-                config.with_client_auth_cert(vec![cert.clone()], key)?
-            }
+            Some(identity) => config.with_client_auth_cert(vec![identity.cert.clone()], identity.key())?,
             None => config.with_no_client_auth(),
         }))
     }

@@ -161,7 +161,8 @@ impl WasmPlugin {
             PluginConfig::Bytes(bytes) => config["configuration"] = value("BytesValue", STANDARD.encode(bytes)),
         }
         if !self.env.is_empty() || !self.host_env.is_empty() {
-            config["vm_config"]["environment_variables"] = json!({"key_values": self.env, "host_env_keys": self.host_env});
+            config["vm_config"]["environment_variables"] =
+                json!({"key_values": self.env, "host_env_keys": self.host_env});
         }
         json!({"@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}.wasm.v3.Wasm"), "config": config})
     }

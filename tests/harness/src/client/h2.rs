@@ -31,7 +31,8 @@ impl H2Client {
         self.send(&headers.iter().fold(request, |request, (name, value)| request.header(name, value))).await
     }
 
-    /// Sends a request and reads the whole response; an error when the stream is reset or [`TIMEOUT`] passes.
+    /// Sends a request and reads the whole response; an error when the stream is reset, [`TIMEOUT`] passes, or HTTP/2 cannot carry the request
+    /// (a path or name with odd bytes; lines about the connection, and `Host` among the headers, are left out).
     pub async fn send(&self, request: &Request) -> Result<Response> {
         within(TIMEOUT, "HTTP/2 response", self.exchange(request)).await?
     }
@@ -60,7 +61,8 @@ impl H2Client {
             stream.send_trailers(request.trailers.to_map()?)?;
         }
         let (head, mut body) = response.await?.into_parts();
-        let mut answer = Response { status: head.status.as_u16(), headers: Headers::from_map(&head.headers), ..Response::default() };
+        let mut answer =
+            Response { status: head.status.as_u16(), headers: Headers::from_map(&head.headers), ..Response::default() };
         while let Some(piece) = body.data().await {
             let piece = piece?;
             body.flow_control().release_capacity(piece.len())?;

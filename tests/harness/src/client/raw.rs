@@ -48,7 +48,7 @@ impl RawClient {
         Ok(response)
     }
 
-    /// Sends a request and reads only the response's head; read the body by [`piece`](Self::piece) (streams, SSE).
+    /// Sends a request and reads only the response's head; read the body by [`piece`](Self::piece) (streams, SSE, what follows a 101).
     pub async fn start(&mut self, request: &Request) -> Result<Response> {
         self.write(&to_bytes(request)).await?;
         self.read_head(request.method == "HEAD").await
@@ -106,8 +106,12 @@ impl RawClient {
             if status < 200 && status != 101 {
                 continue;
             }
-            let none = head_only || matches!(status, 204 | 304 | 101);
-            self.body = if none { Framing::Length(0) } else { framing(&headers, Framing::ToEnd)? };
+            self.body = match status {
+                101 => Framing::ToEnd,
+                204 | 304 => Framing::Length(0),
+                _ if head_only => Framing::Length(0),
+                _ => framing(&headers, Framing::ToEnd)?,
+            };
             self.trailers = Headers::default();
             self.open = self.body != Framing::ToEnd && !headers.has_token("connection", "close");
             return Ok(Response { status, headers, ..Response::default() });
@@ -127,7 +131,8 @@ fn to_bytes(request: &Request) -> Vec<u8> {
     let chunked = said_chunked || (!framed && (request.body.len() > 1 || !request.trailers.is_empty()));
     if chunked && !said_chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    } else if !chunked && !framed && (!request.body.is_empty() || matches!(&*request.method, "POST" | "PUT" | "PATCH")) {
+    } else if !chunked && !framed && (!request.body.is_empty() || matches!(&*request.method, "POST" | "PUT" | "PATCH"))
+    {
         let size: usize = request.body.iter().map(Vec::len).sum();
         out.extend_from_slice(format!("Content-Length: {size}\r\n").as_bytes());
     }

@@ -1,0 +1,46 @@
+//! The filters that rcctl knows: how their configurations are checked, and what shape they have.
+
+use filter_config::{NothingKept, Report};
+use serde_json::Value;
+
+/// A filter as the commands see it.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    /// Its name, as in its image's name.
+    pub(crate) name: &'static str,
+    /// A field that only its configurations have, to know a bare one by.
+    mark: &'static str,
+    /// Finds what is wrong with a configuration.
+    pub(crate) check: fn(&Value) -> Report,
+    /// Its JSON Schema.
+    pub(crate) schema: fn() -> Value,
+}
+
+/// All filters.
+pub(crate) const FILTERS: &[Filter] = &[Filter {
+    name: "canary-router",
+    mark: "armHeader",
+    check: |configuration| canary_core::load(configuration.to_string().as_bytes(), &NothingKept).report,
+    schema: || filter_config::schema::document::<canary_core::config::Config>("canary-router"),
+}];
+
+/// The filter of that name.
+pub(crate) fn named(name: &str) -> Result<&'static Filter, String> {
+    FILTERS.iter().find(|filter| filter.name == name).ok_or_else(|| {
+        let known: Vec<&str> = FILTERS.iter().map(|filter| filter.name).collect();
+        format!("no filter {name}; known here: {}", known.join(", "))
+    })
+}
+
+/// The filter whose name stands in a text, such as an image's address.
+pub(crate) fn mentioned(text: &str) -> Option<&'static Filter> {
+    FILTERS.iter().find(|filter| text.contains(filter.name))
+}
+
+/// The filter that a bare configuration looks like.
+pub(crate) fn guessed(configuration: &Value) -> Option<&'static Filter> {
+    let rule = configuration.pointer("/rules/0");
+    let canary = rule.is_some_and(|rule| rule.get("baseline").is_some() || rule.get("arms").is_some());
+    let marked = |filter: &&Filter| configuration.get(filter.mark).is_some();
+    FILTERS.iter().find(marked).or_else(|| FILTERS.iter().find(|filter| canary && filter.name == "canary-router"))
+}
