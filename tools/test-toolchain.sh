@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests tools/toolchain.sh's fallback from nothing to a running wasm module: std built from Debian's packages, then a
 # cdylib (fat LTO), a library, clippy and a test binary for both targets, all below .tools/test-toolchain.
-# Takes about 2 minutes. Where Debian's packages for this rustc cannot be had it says `skipped: ...` and exits 0.
+# Takes 1 to 2 minutes. Where Debian's packages for this rustc cannot be had it says `skipped: ...` and exits 0.
 #
 #   tools/test-toolchain.sh
 #   REQUIRE=1 tools/test-toolchain.sh    being skipped is a failure too

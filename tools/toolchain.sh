@@ -3,7 +3,7 @@
 #   1. the active rustc, where both targets are installed already (the usual case; takes a moment);
 #   2. else `rustup target add`, within a time limit;
 #   3. else a private sysroot below .tools/: links to the installed toolchain plus a std for both targets, built from
-#      the sources that Debian packages (about 2 minutes). The installed toolchain stays as it is.
+#      the sources that Debian packages (1 to 2 minutes). The installed toolchain stays as it is.
 # The answer stands in .tools/toolchain.env; tools/wasm-cargo runs cargo with it.
 #
 #   tools/toolchain.sh            make it so ("make setup"; a second call only checks)
@@ -162,8 +162,8 @@ CONF
     : >"$dir/read"
 }
 
-# fetch_package NAME PATTERN SUITES: sets package_version and package_suite to the first version that fits and unpacks it
-# to $work/NAME.
+# fetch_package NAME PATTERN SUITES FILES: takes the first version that fits and unpacks the FILES (a glob) to $work/NAME.
+# Only those: rust-src carries the compiler too, 300 MB that nobody asked for.
 fetch_package() {
     local name=$1 pattern=$2 suite package_version dir=$work/debs
     for suite in ${3//,/ }; do
@@ -174,7 +174,7 @@ fetch_package() {
         mkdir -p "$dir"
         (cd "$dir" && private_apt "$suite" apt-get -qq download "$name=$package_version") >&2 || continue
         mkdir -p "$work/$name"
-        dpkg -x "$dir/${name}_"*.deb "$work/$name" || die "could not unpack $name $package_version"
+        dpkg-deb --fsys-tarfile "$dir/${name}_"*.deb | tar -xf - -C "$work/$name" --wildcards "$4" || die "could not unpack $name $package_version"
         rm -f "$dir/${name}_"*.deb
         return 0
     done
@@ -189,7 +189,7 @@ provide_source() {
         cp -R "$sysroot/lib/rustlib/src/rust/library" "$dest/library"
         return
     fi
-    fetch_package rust-src "^${version}[+~-]" "$RUST_SRC_SUITES" ||
+    fetch_package rust-src "^${version}[+~-]" "$RUST_SRC_SUITES" './usr/src/rustc-*/library/*' ||
         unavailable "no Debian suite of $RUST_SRC_SUITES at $mirror gave rust-src $release (to have the targets from elsewhere: rustup target add $targets)"
     mv "$work"/rust-src/usr/src/rustc-*/library "$dest/library"
     rm -rf "$work/rust-src"
@@ -198,7 +198,7 @@ provide_source() {
 provide_wasi_libc() {
     local dest=$1/lib/rustlib/wasm32-wasip1/lib/self-contained
     mkdir -p "$dest"
-    fetch_package wasi-libc . "$WASI_LIBC_SUITES" ||
+    fetch_package wasi-libc . "$WASI_LIBC_SUITES" './usr/lib/wasm32-wasi/*' ||
         unavailable "no Debian suite of $WASI_LIBC_SUITES at $mirror gave wasi-libc"
     cp "$work"/wasi-libc/usr/lib/wasm32-wasi/*.[ao] "$dest/"
 }
@@ -235,7 +235,12 @@ build_std() {
     : >"$work/build/src/lib.rs"
     printf '[package]\nname = "empty"\nedition = "2021"\n\n[workspace]\n' >"$work/build/Cargo.toml"
     for target in $targets; do flags+=(--target "$target"); done
-    say "building std for $targets (about 90 s on two cores) ..."
+    # The crates that std stands on come with the sources: no registry is asked, no other versions get in.
+    if [ -d "$dest/lib/rustlib/src/rust/library/vendor" ]; then
+        flags+=(--offline --config 'source.crates-io.replace-with="std-vendor"'
+            --config "source.std-vendor.directory='$dest/lib/rustlib/src/rust/library/vendor'")
+    fi
+    say "building std for $targets (about 1 minute on two cores) ..."
     # - embedded bitcode: fat LTO needs it
     # - force-unstable: or crates of the same name clash with those that a program brings along
     # - remap: panic messages name paths as the official std does, not this machine's
@@ -258,7 +263,7 @@ build_std() {
 
 build_private() {
     local tool mirror keyring work began=$SECONDS
-    for tool in apt-get apt-cache dpkg; do
+    for tool in apt-get apt-cache dpkg-deb; do
         command -v "$tool" >/dev/null || unavailable "this rustc lacks the wasm targets, rustup did not bring them, and building them here needs Debian's $tool.
 Install them yourself: \`rustup target add $targets\`, or your system's package of rust's std for wasm32-wasip1, then call again."
     done
@@ -267,7 +272,7 @@ Install them yourself: \`rustup target add $targets\`, or your system's package 
     keyring=$(debian_keyring)
     [ -n "$keyring" ] || say "no Debian archive keyring found (package debian-archive-keyring, or set DEBIAN_KEYRING); trying with apt's own keys"
 
-    say "making a private sysroot for rustc $release in $private (about 2 minutes) ..."
+    say "making a private sysroot for rustc $release in $private (1 to 2 minutes) ..."
     scratch=$private.tmp.$$
     work=$scratch/work
     mkdir -p "$work"

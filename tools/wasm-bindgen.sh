@@ -17,7 +17,7 @@ locked_version() {
     awk '/^name = / { found = ($3 == "\"wasm-bindgen\"") } found && /^version = / { gsub(/"/, "", $3); print $3; found = 0 }' "$root/Cargo.lock" | tail -n 1
 }
 
-# One optimisation step and no debug information: half the time of a release build, and a runner that is quick enough.
+# One optimisation step and no debug information: quicker to build than a release, and a runner that is quick enough.
 cargo_install() {
     (
         # Of the host's own rustc, whatever is set for the workspace.

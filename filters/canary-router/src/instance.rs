@@ -1,8 +1,8 @@
 //! One configuration at work, shared by the streams that began under it.
 
 use canary_core::{Policy, load};
-use filter_config::{Keep, NothingKept};
-use filter_runtime::Summary;
+use filter_config::NothingKept;
+use filter_runtime::{Store, Summary, announce};
 
 use crate::meters::Meters;
 
@@ -14,24 +14,20 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Loads a configuration, keeps what is good of it and tells what came of it.
-    pub(crate) fn configure(
-        configuration: &[u8],
-        plugin: &str,
-        metrics: &mut filter_runtime::ConfigurationMetrics,
-    ) -> Self {
-        let store = filter_runtime::Store::new(plugin, FORMAT);
+    pub(crate) fn configure(configuration: &[u8], plugin: &str) -> Self {
+        let store = Store::new(plugin, FORMAT);
         let loaded = load(configuration, &store);
-        let kept: &[Keep] = &loaded.keep;
-        if let Err(failure) = store.keep(kept) {
+        if let Err(failure) = store.keep(&loaded.keep) {
             log::warn!("the last good configuration could not be kept: {failure}");
         }
-        metrics.loaded(&Summary {
+        let summary = Summary {
             plugin,
             version: env!("CARGO_PKG_VERSION"),
             fingerprint: &loaded.fingerprint,
             state: loaded.state,
             report: &loaded.report,
-        });
+        };
+        announce("canary_router", &store, &summary);
         Self { meters: Meters::new(&loaded.policy), policy: loaded.policy }
     }
 

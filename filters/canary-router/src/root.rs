@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use filter_host::{plugin, time};
-use filter_runtime::{ConfigurationMetrics, follow_host_level};
+use filter_runtime::follow_host_level;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
@@ -16,12 +16,11 @@ const TICK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Root {
     instance: Rc<Instance>,
-    metrics: ConfigurationMetrics,
 }
 
 impl Default for Root {
     fn default() -> Self {
-        Self { instance: Rc::new(Instance::unconfigured()), metrics: ConfigurationMetrics::new("canary_router") }
+        Self { instance: Rc::new(Instance::unconfigured()) }
     }
 }
 
@@ -41,7 +40,7 @@ impl RootContext for Root {
         self.instance.meters.flush();
         match plugin::configuration() {
             Ok(configuration) => {
-                self.instance = Rc::new(Instance::configure(&configuration, &plugin::name(), &mut self.metrics));
+                self.instance = Rc::new(Instance::configure(&configuration, &plugin::name()));
             }
             Err(failure) => log::error!("the configuration could not be read: {failure}"),
         }

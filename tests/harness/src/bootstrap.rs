@@ -86,6 +86,13 @@ impl Listener {
         }
     }
 
+    /// The same under another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Appends an HTTP filter: `{"name": …, "typed_config": …}`.
     #[must_use]
     pub fn http_filter(mut self, filter: Value) -> Self {

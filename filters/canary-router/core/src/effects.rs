@@ -48,12 +48,13 @@ pub enum HeaderChange {
     Remove(String),
 }
 
-/// Whether a decision changes anything in the response, so that its headers have to be read.
+/// Whether a decision changes anything in the response, so that its headers have to be read. A rule that is off still
+/// tells why, where that is asked for; one that reports changes nothing.
 #[must_use]
 pub fn changes_response(policy: &Policy, decision: &Decision) -> bool {
     let settings = &policy.settings;
-    decision.mode == Mode::Enforce
-        && (decision.issued.is_some() || settings.echo || settings.arm_caching != ArmCaching::Unmarked)
+    let marked = decision.issued.is_some() || (decision.arm.is_some() && settings.arm_caching != ArmCaching::Unmarked);
+    decision.mode != Mode::Report && (settings.echo || marked)
 }
 
 /// The changes to a response.

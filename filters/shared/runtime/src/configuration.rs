@@ -4,7 +4,8 @@ use filter_config::{ConfigState, Report};
 use serde_json::json;
 
 use crate::logging::event;
-use crate::meter::Gauge;
+use crate::Store;
+use crate::meter::{Gauge, metric_name};
 
 /// What there is to tell about a loaded configuration.
 #[derive(Clone, Copy, Debug)]
@@ -21,51 +22,44 @@ pub struct Summary<'a> {
     pub report: &'a Report,
 }
 
-/// The metrics about a filter's configuration: which one it runs, and how many mistakes it holds.
-#[derive(Debug)]
-pub struct ConfigurationMetrics {
-    filter: &'static str,
-    info: Option<Gauge>,
-}
+/// Where the name of the configuration's gauge is kept, so that whoever loads the next one can put it out.
+const ANNOUNCED: &str = "announced";
 
-impl ConfigurationMetrics {
-    /// The metrics of a filter, by its name in metrics (`canary_router`).
-    #[must_use]
-    pub fn new(filter: &'static str) -> Self {
-        Self { filter, info: None }
+/// Tells by log and metrics which configuration a filter runs, by the filter's name in metrics (`canary_router`).
+///
+/// The gauge of the configuration before goes to 0. An update makes a new root context, perhaps in a new VM, so the name of
+/// that gauge is found in shared data.
+pub fn announce(filter: &str, store: &Store, summary: &Summary) {
+    let Summary { plugin, version, fingerprint, state, report } = *summary;
+    let name = |what: &str| format!("runtime_control_{filter}_{what}");
+    let tags = [("hash", fingerprint), ("version", version), ("state", state.as_str())];
+    let info = metric_name(&name("config_info"), &tags);
+    if let Some(before) = store.get(ANNOUNCED).filter(|before| *before != info.as_bytes()) {
+        Gauge::named(&String::from_utf8_lossy(&before)).set(0);
     }
-
-    /// Tells that a configuration was loaded. The gauge of the one before goes to 0.
-    pub fn loaded(&mut self, summary: &Summary) {
-        let Summary { plugin, version, fingerprint, state, report } = *summary;
-        let name = |what: &str| format!("runtime_control_{}_{what}", self.filter);
-        if let Some(before) = self.info.take() {
-            before.set(0);
-        }
-        let tags = [("hash", fingerprint), ("version", version), ("state", state.as_str())];
-        let info = Gauge::new(&name("config_info"), &tags);
-        info.set(1);
-        Gauge::new(&name("config_errors"), &[]).set(count(report.errors.len()));
-        Gauge::new(&name("config_unknown_fields"), &[]).set(count(report.unknown.len()));
-        self.info = Some(info);
-        let told = |list: &[filter_config::Mistake]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let level = match state {
-            ConfigState::Ok if report.is_clean() => log::Level::Info,
-            ConfigState::Ok => log::Level::Warn,
-            _ => log::Level::Error,
-        };
-        let fields = json!({
-            "filter": self.filter,
-            "plugin": plugin,
-            "version": version,
-            "hash": fingerprint,
-            "state": state.as_str(),
-            "errors": told(&report.errors),
-            "unknown": told(&report.unknown),
-            "warnings": told(&report.warnings),
-        });
-        event(level, "config_loaded", fields);
+    Gauge::named(&info).set(1);
+    if let Err(failure) = store.put(ANNOUNCED, info.as_bytes()) {
+        log::warn!("the next configuration's gauge will stand beside this one's: {failure}");
     }
+    Gauge::named(&name("config_errors")).set(count(report.errors.len()));
+    Gauge::named(&name("config_unknown_fields")).set(count(report.unknown.len()));
+    let told = |list: &[filter_config::Mistake]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let level = match state {
+        ConfigState::Ok if report.is_clean() => log::Level::Info,
+        ConfigState::Ok => log::Level::Warn,
+        _ => log::Level::Error,
+    };
+    let fields = json!({
+        "filter": filter,
+        "plugin": plugin,
+        "version": version,
+        "hash": fingerprint,
+        "state": state.as_str(),
+        "errors": told(&report.errors),
+        "unknown": told(&report.unknown),
+        "warnings": told(&report.warnings),
+    });
+    event(level, "config_loaded", fields);
 }
 
 fn count(length: usize) -> u64 {

@@ -7,7 +7,7 @@ mod meter;
 mod shared;
 mod verified;
 
-pub use configuration::{ConfigurationMetrics, Summary};
+pub use configuration::{Summary, announce};
 pub use logging::{event, follow_host_level, install};
 pub use meter::{Counter, Gauge, metric_name};
 pub use shared::Store;

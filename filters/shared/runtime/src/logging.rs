@@ -28,11 +28,14 @@ impl Log for HostLog {
 }
 
 /// Sends the `log` crate's lines to the proxy's log, and a panic's message, should there ever be one. Once for each VM.
+///
+/// While a module initializes, a host allows no call but `proxy_log`; so its level is asked for later, by
+/// [`follow_host_level`].
 pub fn install() {
     if log::set_logger(&HostLog).is_ok() {
         std::panic::set_hook(Box::new(|panic| write(Level::Critical, &panic.to_string())));
     }
-    follow_host_level();
+    log::set_max_level(LevelFilter::Info);
 }
 
 /// Takes over the level at which the host keeps lines, so that others are never made. It can change at any time.

@@ -63,10 +63,10 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// A gauge of that name.
+    /// A gauge of that full name; [`metric_name`] makes one with tags.
     #[must_use]
-    pub fn new(name: &str, tags: &[(&str, &str)]) -> Self {
-        Self { name: metric_name(name, tags) }
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned() }
     }
 
     /// Sets it. A host that refuses is left with the value before.

@@ -1,0 +1,60 @@
+//! Whether the filter that decides nothing makes the very host calls that canary-router makes: without that it is no floor.
+//!
+//! At the log level `trace` Envoy's Wasm host writes a line for each call in both directions. One request goes through each
+//! filter, and what was called between the making of its stream and its end is compared.
+
+use harness::{Error, Result};
+
+use crate::scene::{Filter, Proxy, Scene, World};
+
+/// Compares, and gives the calls for each kind of request.
+pub(crate) async fn compare(world: &mut World, same_calls: &Filter, canary: &Filter) -> Result<Vec<(Scene, Vec<String>)>> {
+    let canary = world.start(canary, "trace").await?;
+    world.find_user(&canary)?;
+    let same_calls = world.start(same_calls, "trace").await?;
+    let mut told = Vec::new();
+    for scene in Scene::ALL {
+        let (expected, found) = (calls(world, &canary, scene).await?, calls(world, &same_calls, scene).await?);
+        if expected.is_empty() || expected != found {
+            let title = scene.title();
+            return Err(Error::new(format!(
+                "{title}: canary-router calls {expected:?} and bench-same-calls {found:?}; \
+                 change the latter to the same, it is what canary-router is measured against"
+            )));
+        }
+        told.push((scene, found));
+    }
+    Ok(told)
+}
+
+async fn calls(world: &World, proxy: &Proxy, scene: Scene) -> Result<Vec<String>> {
+    let logs = proxy.envoy.logs();
+    let mark = logs.mark();
+    world.ask_once(proxy, scene)?;
+    logs.wait_after(mark, |line| line.contains("[host->vm] proxy_on_delete(")).await?;
+    Ok(within_stream(&logs.lines_after(mark)))
+}
+
+/// The calls between a stream's beginning and its end, on its thread: other threads have their own VMs, which tick.
+fn within_stream(lines: &[String]) -> Vec<String> {
+    let begins = |line: &&String| line.contains("[host->vm] proxy_on_context_create(");
+    let Some(thread) = lines.iter().find(begins).and_then(|line| thread(line)) else { return Vec::new() };
+    let own = lines.iter().filter(|line| self::thread(line) == Some(thread));
+    let stream = own.skip_while(|line| !begins(line)).take_while(|line| !line.contains("[host->vm] proxy_on_delete("));
+    let mut ticking = false;
+    stream
+        .filter_map(|line| {
+            if let Some((_, call)) = line.split_once("[host->vm] ") {
+                ticking = call.starts_with("proxy_on_tick(");
+            }
+            let (_, call) = line.split_once("[vm->host] ").filter(|_| !ticking)?;
+            let (name, _) = call.split_once('(')?;
+            Some(name.trim_start_matches("env.").to_owned())
+        })
+        .collect()
+}
+
+/// The number of the thread that wrote a line: `[time][process][level]` stands first, with the thread as `process`.
+fn thread(line: &str) -> Option<&str> {
+    line.split('[').nth(2)?.split(']').next()
+}
