@@ -4,11 +4,12 @@
 # func-e runs an Envoy and fetches it where needed, on Macs too, where no wheel carries one. With
 # `make run FUNC_E=1` the demo starts
 #     <this path> run <envoy's arguments>        instead of        <envoy> <envoy's arguments>
-# (everything after `run` goes to Envoy as it is; an interrupt or a TERM to func-e ends Envoy too, and func-e then exits
-# with 0; a killed func-e takes Envoy along on Linux). It adds --admin-address-path unless that is given, and an admin
-# port where the bootstrap has none. What it heeds: ENVOY_PATH (run this binary, fetch nothing), ENVOY_VERSION (fetch this one; else what
-# `func-e use` chose, else the newest), FUNC_E_HOME (where it keeps binaries and the logs of each run; by default below
-# the user's home, so a caller that wants all below .tools sets FUNC_E_HOME=.tools/func-e/home).
+# Everything after `run` goes to Envoy as it is; func-e adds --admin-address-path unless that is given, and an admin port
+# where the bootstrap has none. An interrupt or a TERM to func-e ends Envoy too, and func-e then exits with 0; a killed
+# func-e takes Envoy along (on Linux).
+# What it heeds: ENVOY_PATH (run this binary, fetch nothing), ENVOY_VERSION (fetch this one; else what `func-e use` chose,
+# else the newest), FUNC_E_HOME (where it keeps binaries and the logs of each run; by default below the user's home, so a
+# caller that wants all below .tools sets FUNC_E_HOME=.tools/func-e/home).
 #
 #   tools/func-e.sh
 #   FUNC_E_VERSION, TOOLS_STATE_DIR

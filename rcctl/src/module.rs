@@ -1,6 +1,6 @@
 //! `rcctl module`: whether a built module loads in the oldest Envoy that is supported.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wasmparser::{Parser, Payload};
 
@@ -88,10 +88,4 @@ fn mistakes(module: &Module) -> Vec<String> {
         mistakes.push(format!("does not export {ABI}; with another abi, writing a header may not choose the route anew"));
     }
     mistakes
-}
-
-/// For tests: the mistakes of a module in a file.
-#[cfg(test)]
-pub(crate) fn of_file(path: &Path) -> Vec<String> {
-    std::fs::read(path).map_or_else(|e| vec![e.to_string()], |bytes| inspect(&bytes).map_or_else(|e| vec![e], |m| mistakes(&m)))
 }

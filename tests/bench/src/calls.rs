@@ -8,7 +8,11 @@ use harness::{Error, Result};
 use crate::scene::{Filter, Proxy, Scene, World};
 
 /// Compares, and gives the calls for each kind of request.
-pub(crate) async fn compare(world: &mut World, same_calls: &Filter, canary: &Filter) -> Result<Vec<(Scene, Vec<String>)>> {
+pub(crate) async fn compare(
+    world: &mut World,
+    same_calls: &Filter,
+    canary: &Filter,
+) -> Result<Vec<(Scene, Vec<String>)>> {
     let canary = world.start(canary, "trace").await?;
     world.find_user(&canary)?;
     let same_calls = world.start(same_calls, "trace").await?;
@@ -57,4 +61,31 @@ fn within_stream(lines: &[String]) -> Vec<String> {
 /// The number of the thread that wrote a line: `[time][process][level]` stands first, with the thread as `process`.
 fn thread(line: &str) -> Option<&str> {
     line.split('[').nth(2)?.split(']').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_streams_own_calls_count() {
+        let log = [
+            "[t][7][trace][wasm] [vm.cc:39] [host->vm] proxy_on_tick(1)",
+            "[t][7][trace][wasm] [vm.cc:39] [vm->host] env.proxy_get_log_level(1)",
+            "[t][8][trace][wasm] [vm.cc:39] [host->vm] proxy_on_context_create(7, 1)",
+            "[t][8][trace][wasm] [vm.cc:39] [host->vm] proxy_on_request_headers(7, 16, 1)",
+            "[t][8][trace][wasm] [vm.cc:39] [vm->host] env.proxy_get_property(1, 61, 2, 3)",
+            "[t][8][trace][wasm] [vm.cc:39] [vm<-host] env.proxy_get_property return: 0",
+            "[t][7][trace][wasm] [vm.cc:39] [vm->host] env.proxy_increment_metric(1, 1)",
+            "[t][8][trace][wasm] [vm.cc:39] [host->vm] proxy_on_tick(1)",
+            "[t][8][trace][wasm] [vm.cc:39] [vm->host] env.proxy_get_log_level(1)",
+            "[t][8][trace][wasm] [vm.cc:39] [host->vm] proxy_on_log(7)",
+            "[t][8][trace][wasm] [vm.cc:39] [vm->host] env.proxy_get_header_map_value(2, 1, 7, 2, 3)",
+            "[t][8][trace][wasm] [vm.cc:39] [host->vm] proxy_on_delete(7)",
+            "[t][8][trace][wasm] [vm.cc:39] [vm->host] env.proxy_log(2)",
+        ];
+        let calls = within_stream(&log.map(str::to_owned));
+        assert_eq!(calls, ["proxy_get_property", "proxy_get_header_map_value"]);
+        assert!(within_stream(&[]).is_empty());
+    }
 }

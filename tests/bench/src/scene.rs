@@ -23,7 +23,9 @@ pub(crate) enum Scene {
 }
 
 impl Scene {
-    pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::Hop, Self::Header, Self::Unmatched];
+    pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::Header, Self::Hop, Self::Unmatched];
+    /// Those that the floors are about.
+    pub(crate) const DIRECT: [Self; 2] = [Self::Direct, Self::Header];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -210,8 +212,7 @@ impl World {
         let direct = routes(|arm| ("direct_response", json!({"status": 200, "body": {"inline_string": arm}})));
         let hop = routes(|arm| ("route", json!({"cluster": arm})));
         let listener = |scene: Scene, hosts: &Value| {
-            let listener =
-                Listener::http(scene.listener(), hosts.clone()).jwt(&self.people.issuer, JwtNeed::Optional);
+            let listener = Listener::http(scene.listener(), hosts.clone()).jwt(&self.people.issuer, JwtNeed::Optional);
             let plugin = filter.plugin(&self.people, scene);
             plugin.iter().fold(listener, Listener::wasm)
         };

@@ -166,7 +166,7 @@ impl Mesh {
     /// Who serves users `0..count`, in their order.
     pub async fn served(&self, count: usize) -> Vec<String> {
         self.record(false);
-        let answers = harness::run_many(self.envoy.addr("main"), count, 16, |n| user(n)).await.expect("answers");
+        let answers = harness::run_many(self.envoy.addr("main"), count, 16, user).await.expect("answers");
         self.record(true);
         answers.iter().map(served_by).collect()
     }

@@ -25,12 +25,12 @@ async fn updates_under_load_lose_no_request_and_move_users_one_way() {
                     let mut last = vec![String::from("v1"); 50];
                     let mut requests = 0;
                     while !stop.load(Ordering::Relaxed) {
-                        for n in 0..50 {
+                        for (n, last) in last.iter_mut().enumerate() {
                             let answer = connection.send(&user(client * 50 + n)).await.unwrap();
                             assert_eq!(answer.status, 200);
                             let served = answer.served_by();
-                            assert!(last[n] == served || served == "v2", "user {n} went back to {served}");
-                            last[n] = served;
+                            assert!(*last == served || served == "v2", "user {n} went back to {served}");
+                            *last = served;
                             requests += 1;
                         }
                     }

@@ -137,21 +137,21 @@ object! {
     /// The id that a visitor without one is given, in a cookie of random content.
     pub struct Anonymous {
         /// The cookie's name.
-        "cookie" cookie: CookieName = CookieName("rc_anon".to_owned());
+        "cookie" cookie: CookieName = "rc_anon";
         /// How long the browser keeps it, or `session`.
-        "maxAge" max_age: MaxAge = MaxAge::For(Duration::from_secs(8760 * 3600));
+        "maxAge" max_age: MaxAge = "8760h";
         /// Its `Path`.
-        "path" path: CookieText = CookieText("/".to_owned());
+        "path" path: CookieText = "/";
         /// Its `Domain`; without, the host that answered.
         "domain" domain: Option<CookieText>;
         /// Its `SameSite`.
-        "sameSite" same_site: SameSite = SameSite::Lax;
+        "sameSite" same_site: SameSite = "Lax";
         /// Whether it goes over TLS only.
         "secure" secure: bool = true;
         /// Whether scripts can't read it.
         "httpOnly" http_only: bool = true;
         /// Which id counts after a login.
-        "onLogin" on_login: OnLogin = OnLogin::Switch;
+        "onLogin" on_login: OnLogin = "switch";
     }
 }
 
@@ -173,11 +173,11 @@ object! {
         /// The arm: the baseline or one of `arms`.
         "arm" arm: Name;
         /// Headers that have to match.
-        "headers" headers: Keyed<HeaderName, HeaderMatch> = Keyed::default();
+        "headers" headers: Keyed<HeaderName, HeaderMatch> = {};
         /// Cookies that have to match.
-        "cookies" cookies: Keyed<String, HeaderMatch> = Keyed::default();
+        "cookies" cookies: Keyed<String, HeaderMatch> = {};
         /// Ids of users, one of which has to be the request's. Trusted ids only.
-        "users" users: Vec<String> = Vec::new();
+        "users" users: Vec<String> = [];
     }
 }
 
@@ -187,21 +187,21 @@ object! {
         /// The rule's name, in metrics and logs; no two rules share one.
         "name" name: Name;
         /// What is done with its decisions.
-        "mode" mode: Mode = Mode::Enforce;
+        "mode" mode: Mode = "enforce";
         /// The hosts that it is for, as in a VirtualService; none for all.
-        "hosts" hosts: Vec<HostPattern> = Vec::new();
+        "hosts" hosts: Vec<HostPattern> = [];
         /// The requests that it is for, as Istio's `HTTPMatchRequest`; one has to match. None for all.
-        "match" ways: Vec<RequestMatch> = Vec::new();
+        "match" ways: Vec<RequestMatch> = [];
         /// What the hash is salted with: Unleash's `groupId`. A new salt deals all users anew.
         "salt" salt: String;
         /// The arm that takes the rest.
         "baseline" baseline: Name;
         /// The canary arms.
-        "arms" arms: Vec<Arm> = Vec::new();
+        "arms" arms: Vec<Arm> = [];
         /// Arms for some requests, in order, before the hash.
-        "overrides" overrides: Vec<Override> = Vec::new();
+        "overrides" overrides: Vec<Override> = [];
         /// What a request without an id gets.
-        "noIdentity" no_identity: NoIdentity = NoIdentity::Unset;
+        "noIdentity" no_identity: NoIdentity = "unset";
     }
 }
 
@@ -209,20 +209,20 @@ object! {
     /// The configuration of canary-router.
     pub struct Config {
         /// The request header that carries the arm. This instance owns it.
-        "armHeader" arm_header: HeaderName = HeaderName::of(DEFAULT_ARM_HEADER);
+        "armHeader" arm_header: HeaderName = "x-canary-arm";
         /// From whom a value of the arm header is taken over.
-        "trust" trust: Trust = Trust::Edge;
+        "trust" trust: Trust = "edge";
         /// What is done with decisions; a rule's own mode can only be weaker.
-        "mode" mode: Mode = Mode::Enforce;
+        "mode" mode: Mode = "enforce";
         /// Where a user's id may stand; the first that has one counts.
-        "identity" identity: Vec<Source> = Vec::new();
+        "identity" identity: Vec<Source> = [];
         /// Gives visitors without an id one of their own.
         "anonymous" anonymous: Option<Anonymous>;
         /// Whether responses tell arm and reason (`x-canary-arm`, `x-canary-reason`).
         "echo" echo: bool = false;
         /// What responses say to caches about depending on an arm.
-        "armCaching" arm_caching: ArmCaching = ArmCaching::Unmarked;
+        "armCaching" arm_caching: ArmCaching = "unmarked";
         /// The rules; the first that matches a request counts.
-        "rules" rules: Entries<Rule> = Vec::new();
+        "rules" rules: Entries<Rule> = [];
     }
 }

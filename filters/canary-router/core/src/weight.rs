@@ -75,7 +75,7 @@ impl Read for Weight {
     }
 
     fn schema(_: &mut Definitions) -> Value {
-        json!({"type": "number", "minimum": 0, "maximum": 100, "multipleOf": 0.01})
+        json!({"type": "number", "minimum": 0, "maximum": 100})
     }
 }
 

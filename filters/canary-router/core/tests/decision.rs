@@ -1,5 +1,7 @@
 //! Who gets which arm, and why; what the service and the client see of it.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 mod common;
 
 #[cfg(target_arch = "wasm32")]
@@ -242,7 +244,8 @@ fn cookies_carry_the_attributes_that_are_configured() {
 #[test]
 fn no_shared_cache_keeps_a_response_that_gives_an_id() {
     let policy = policy(&example_with(&[("/anonymous", json!({}))]));
-    let cases: &[(&[(&str, &str)], &str, &[&str])] = &[
+    type Case<'c> = (&'c [(&'c str, &'c str)], &'c str, &'c [&'c str]);
+    let cases: &[Case] = &[
         (&[], "private", &[]),
         (&[("cache-control", "public, max-age=60, s-maxage=600")], "private, max-age=60", &[]),
         (&[("cache-control", "no-store")], "private, no-store", &[]),

@@ -7,8 +7,8 @@ use crate::{Mistake, Path, Read, Report};
 
 /// Declares a configuration object: the struct, its reader and its schema.
 ///
-/// Each field is `"nameInJson" name_in_rust: Type;`, with `= default` where it may be left out. An `Option` may always be
-/// left out, and `null` is the same as left out. `exactly one of [..]` or `at most one of [..]` after the struct says
+/// Each field is `"nameInJson" name_in_rust: Type;`, with `= default` where it may be left out: the JSON that a user would
+/// write to say the same. An `Option` may always be left out, and `null` is the same as left out. `exactly one of [..]` or `at most one of [..]` after the struct says
 /// which fields exclude each other.
 #[macro_export]
 macro_rules! object {
@@ -17,7 +17,7 @@ macro_rules! object {
         $visibility:vis struct $name:ident {
             $(
                 $(#[doc = $field_doc:literal])*
-                $json:literal $field:ident : $type:ty $(= $default:expr)? ;
+                $json:literal $field:ident : $type:ty $(= $default:tt)? ;
             )*
         }
         $( exactly one of [$($exactly:literal),+] )?
@@ -41,11 +41,11 @@ macro_rules! object {
                 $( sound &= fields.exclude(&[$($exactly),+], true, at, report); )?
                 $( sound &= fields.exclude(&[$($most),+], false, at, report); )?
                 // every field is read before any is given up on, so that all mistakes are told
-                $( let $field: Option<$type> = fields.field($json, at, report, || {
+                $( let $field: Option<$type> = fields.field($json, at, report, {
                     #[allow(unused_mut, unused_assignments)]
-                    let mut absent = <$type as $crate::Read>::absent();
-                    $( absent = Some($default); )?
-                    absent
+                    let mut default: Option<$crate::serde_json::Value> = None;
+                    $( default = Some($crate::serde_json::json!($default)); )?
+                    default
                 }); )*
                 if !sound { return None; }
                 Some(Self { $( $field: $field?, )* })
@@ -56,14 +56,11 @@ macro_rules! object {
                     let mut object = $crate::schema::Object::new($crate::document(&[$($doc),*]));
                     $(
                         #[allow(unused_mut, unused_assignments)]
-                        let mut required = <$type as $crate::Read>::absent().is_none();
-                        $( { let _ = stringify!($default); required = false; } )?
-                        object.field(
-                            $json,
-                            $crate::document(&[$($field_doc),*]),
-                            required,
-                            <$type as $crate::Read>::schema(definitions),
-                        );
+                        let mut default: Option<$crate::serde_json::Value> = None;
+                        $( default = Some($crate::serde_json::json!($default)); )?
+                        let required = default.is_none() && <$type as $crate::Read>::absent().is_none();
+                        let schema = <$type as $crate::Read>::schema(definitions);
+                        object.field($json, $crate::document(&[$($field_doc),*]), required, default, schema);
                     )*
                     $( object.exclude(&[$($exactly),+], true); )?
                     $( object.exclude(&[$($most),+], false); )?
@@ -171,18 +168,12 @@ impl<'v> Fields<'v> {
     }
 
     /// Reads one field, or what stands for it when it is not there.
-    pub fn field<T: Read>(
-        &self,
-        name: &str,
-        at: &Path,
-        report: &mut Report,
-        absent: impl FnOnce() -> Option<T>,
-    ) -> Option<T> {
+    pub fn field<T: Read>(&self, name: &str, at: &Path, report: &mut Report, default: Option<Value>) -> Option<T> {
         let at = at.field(name);
-        match self.get(name) {
+        match self.get(name).or(default.as_ref()) {
             Some(value) => T::read(value, &at, report),
             None => {
-                let value = absent();
+                let value = T::absent();
                 if value.is_none() {
                     report.error(&at, "is missing");
                 }
@@ -215,7 +206,7 @@ mod tests {
             /// Its beginning.
             "prefix" prefix: Option<String>;
             /// What is done.
-            "mode" mode: Mode = Mode::Enforce;
+            "mode" mode: Mode = "enforce";
         }
         exactly one of ["exact", "prefix"]
     }

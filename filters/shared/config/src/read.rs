@@ -93,12 +93,6 @@ impl Key for String {
 #[derive(Clone, Debug)]
 pub struct Keyed<K, T>(pub Vec<(K, T)>);
 
-impl<K, T> Default for Keyed<K, T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
 impl<K: Key, T: Read> Read for Keyed<K, T> {
     fn read(value: &Value, at: &Path, report: &mut Report) -> Option<Self> {
         let read: Vec<Option<(K, T)>> = map(value, at, report)?

@@ -51,10 +51,11 @@ impl Object {
     }
 
     /// Adds a field. A reference keeps its own description beside the field's.
-    pub fn field(&mut self, name: &str, description: String, required: bool, schema: Value) {
+    pub fn field(&mut self, name: &str, description: String, required: bool, default: Option<Value>, schema: Value) {
         let mut schema = if required { schema } else { json!({"anyOf": [schema, {"type": "null"}]}) };
         if let Some(schema) = schema.as_object_mut() {
             schema.insert("description".to_owned(), Value::String(description));
+            schema.extend(default.map(|default| ("default".to_owned(), default)));
         }
         self.properties.insert(name.to_owned(), schema);
         if required {

@@ -21,7 +21,7 @@ object! {
         /// The issuer that the token has to be of, compared with its `iss`.
         "issuer" issuer: String;
         /// The claim that holds the id. It has to be a string; other kinds count as none.
-        "claim" claim: String = "sub".to_owned();
+        "claim" claim: String = "sub";
     }
 }
 

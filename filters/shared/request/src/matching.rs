@@ -23,11 +23,11 @@ object! {
         /// The authority: the host with its port, where the request has one.
         "authority" authority: Option<StringMatch>;
         /// Headers that have to match. Several copies compare as one value, joined by commas, as Envoy does it.
-        "headers" headers: Keyed<HeaderName, HeaderMatch> = Keyed::default();
+        "headers" headers: Keyed<HeaderName, HeaderMatch> = {};
         /// Headers that must not match.
-        "withoutHeaders" without_headers: Keyed<HeaderName, HeaderMatch> = Keyed::default();
+        "withoutHeaders" without_headers: Keyed<HeaderName, HeaderMatch> = {};
         /// Query parameters that have to match, not percent-decoded; the first of a name counts.
-        "queryParams" query_params: Keyed<String, HeaderMatch> = Keyed::default();
+        "queryParams" query_params: Keyed<String, HeaderMatch> = {};
     }
 }
 

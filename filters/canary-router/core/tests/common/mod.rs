@@ -1,6 +1,7 @@
 //! What the tests of the core share: configurations, requests, tokens and kept parts in memory.
 
 #![allow(dead_code, reason = "no test uses all of it")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

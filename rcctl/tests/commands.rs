@@ -1,0 +1,315 @@
+//! What rcctl says, run as a user runs it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn rcctl(arguments: &[&str], input: &str) -> Said {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rcctl"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn config(weight: f64) -> Value {
+    json!({
+        "identity": [{"jwt": {"issuer": "https://auth.devmentor.local"}}, {"header": "x-user-id"}],
+        "rules": [{
+            "name": "ai-gateway",
+            "hosts": ["devmentor.local"],
+            "match": [{"uri": {"prefix": "/api/ai"}}],
+            "salt": "ai-gateway-canary",
+            "baseline": "v1",
+            "arms": [{"name": "v2", "weight": weight}],
+            "overrides": [{"arm": "v2", "headers": {"x-env": {"exact": "canary"}}}, {"arm": "v1", "users": ["vip-7"]}],
+        }],
+    })
+}
+
+fn two_arms(a: f64, b: f64) -> Value {
+    let mut config = config(a);
+    config["rules"][0]["arms"] = json!([{"name": "v2", "weight": a}, {"name": "v3", "weight": b}]);
+    config
+}
+
+/// A configuration in a file of its own, gone with the value.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("rcctl-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn lint_names_every_mistake_in_every_manifest() {
+    let manifests = r#"
+apiVersion: v1
+kind: Service
+metadata: {name: canary-router}
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: router, namespace: istio-system}
+spec:
+  url: oci://registry.example.com/runtime-control/canary-router:0.1.0
+  pluginConfig:
+    rules:
+    - {name: a, salt: s, baseline: v1, arms: [{name: v2, weight: 120}], mdoe: off}
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+metadata: {name: canary-router}
+spec:
+  wasm:
+    pluginConfig: {trust: nobody}
+"#;
+    let said = rcctl(&["lint", "-"], manifests);
+    let expected = "\
+-: WasmPlugin istio-system/router: rules[0].arms[0].weight: 120 is over 100
+-: WasmPlugin istio-system/router: rules[0].mdoe: unknown field; known here: name, mode, hosts, match, salt, baseline, arms, overrides, noIdentity
+-: WasmPlugin istio-system/router: warning: identity: is empty: every request is without an id, nothing is sticky
+-: TrafficExtension canary-router: trust: nobody is not one of edge, mesh
+2 configurations, 3 mistakes, 1 warnings
+";
+    assert_eq!((said.out.as_str(), said.code), (expected, 1));
+}
+
+#[test]
+fn lint_takes_bare_configurations_and_a_local_envoys_files() {
+    let good = config(10.0);
+    let said = rcctl(&["lint", "-"], &good.to_string());
+    assert_eq!((said.code, said.out.as_str()), (0, "1 configurations, 0 mistakes, 0 warnings\n"));
+
+    let mut bad = config(10.0);
+    bad["rules"][0]["arms"][0]["weight"] = json!(8.123);
+    let extension = json!({"resources": [{
+        "name": "istio-system.canary-router",
+        "typed_config": {"config": {"configuration": {"value": bad.to_string()}}},
+    }]});
+    let said = rcctl(&["lint", "-"], &extension.to_string());
+    let expected = "-: extension istio-system.canary-router: rules[0].arms[0].weight: 8.123 has more than two decimals\n";
+    assert_eq!((said.code, said.out.starts_with(expected)), (1, true), "{}", said.out);
+
+    let said = rcctl(&["lint", "-"], "a: 1\na: 2\n");
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("not yaml"), "{}", said.out);
+
+    let said = rcctl(&["lint", "-"], "kind: Service\n");
+    assert_eq!((said.code, said.err.as_str()), (2, "rcctl: no configuration of canary-router in these files; --filter names one\n"));
+
+    let said = rcctl(&["lint", "--filter", "canary-router", "-"], "trust: edge\n");
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+
+    let said = rcctl(&["lint", "/no/such/file"], "");
+    assert_eq!((said.code, said.out.starts_with("/no/such/file: ")), (1, true));
+}
+
+#[test]
+fn strict_takes_warnings_as_mistakes() {
+    let mut config = config(10.0);
+    config["identity"] = json!([{"header": "x-user-id"}]);
+    assert_eq!(rcctl(&["lint", "-"], &config.to_string()).code, 0);
+    assert_eq!(rcctl(&["lint", "--strict", "-"], &config.to_string()).code, 1);
+}
+
+#[test]
+fn the_checked_in_manifests_are_without_mistakes() {
+    let manifest = root().join("wasmplugins/canary-router.yaml");
+    let local = root().join("deploy/local/canary-router.json");
+    let said = rcctl(&["lint", "--strict", manifest.to_str().unwrap(), local.to_str().unwrap()], "");
+    assert_eq!((said.code, said.out.as_str()), (0, "2 configurations, 0 mistakes, 0 warnings\n"), "{}", said.err);
+}
+
+#[test]
+fn explain_tells_rule_hash_bucket_ranges_and_arm() {
+    let file = File::new("explain.json", &config(10.0).to_string());
+    let explain = |more: &[&str]| {
+        let base = ["explain", "--config", file.path(), "--host", "devmentor.local:8080", "--path", "/api/ai/chat?x=1"];
+        rcctl(&[&base, more].concat(), "")
+    };
+    let expected = "\
+rule      ai-gateway (rules[0], mode enforce)
+user      ada (trusted)
+hash      murmur3_x86_32(\"ai-gateway-canary:<id>\", 0) = 0xe8555770
+bucket    5670 of 10000
+ranges    v2 0-999 (10 %), v1 the rest
+override  none holds
+arm       v1 (reason user)
+header    x-canary-arm: v1
+";
+    let said = explain(&["--user", "ada"]);
+    assert_eq!((said.out.as_str(), said.code), (expected, 0), "{}", said.err);
+
+    let said = explain(&["--header", "X-Env=canary"]);
+    assert!(said.out.contains("override  overrides[0] holds\narm       v2 (reason override)"), "{}", said.out);
+    let said = explain(&["--user", "vip-7"]);
+    assert!(said.out.contains("override  overrides[1] holds\narm       v1 (reason override)"), "{}", said.out);
+    let said = explain(&["--header", "x-user-id=vip-7"]);
+    assert!(said.out.contains("user      vip-7 (not trusted)\n") && said.out.contains("none holds"), "{}", said.out);
+    let said = explain(&[]);
+    assert!(said.out.contains("user      none\n") && said.out.contains("so the VirtualService decides"), "{}", said.out);
+    let said = rcctl(&["explain", "--config", file.path(), "--user", "ada"], "");
+    assert_eq!(said.out, "rule      none is for this request, so no arm header is set\n");
+}
+
+#[test]
+fn explain_from_tells_who_moves() {
+    let update = |old: &Value, new: &Value, name: &str| {
+        let (old, new) = (File::new(&format!("{name}-old.json"), &old.to_string()), File::new(&format!("{name}-new.json"), &new.to_string()));
+        let said = rcctl(&["explain", "--config", new.path(), "--from", old.path()], "");
+        assert!(said.err.is_empty(), "{}", said.err);
+        (said.out.lines().last().unwrap_or_default().to_owned(), said.code)
+    };
+    let other_salt = |mut config: Value| {
+        config["rules"][0]["salt"] = json!("other");
+        config
+    };
+    let mut promoted = config(100.0);
+    promoted["rules"][0]["baseline"] = json!("v2");
+    promoted["rules"][0]["arms"] = json!([]);
+    promoted["rules"][0]["overrides"] = json!([]);
+    let line = |text: &str| format!("update    ai-gateway: {text}");
+    let cases = [
+        (config(10.0), config(25.0), "15 % of users move from v1 to v2", 0),
+        (config(25.0), config(24.5), "0.5 % of users move from v2 to v1", 0),
+        (config(25.0), config(25.0), "nobody moves", 0),
+        (config(100.0), promoted, "nobody moves", 0),
+        (config(10.0), other_salt(config(10.0)), "the salt changes: every user is dealt anew", 0),
+        (config(0.0), other_salt(config(0.0)), "the salt changes while no canary arm has users: nobody moves", 0),
+        (
+            two_arms(60.0, 30.0),
+            two_arms(30.0, 60.0),
+            "10 % of users move from v2 to v1; 20 % of users move from v2 to v3 (warning: users cross from one canary arm to another); 10 % of users move from v1 to v3",
+            1,
+        ),
+    ];
+    for (index, (old, new, text, code)) in cases.iter().enumerate() {
+        assert_eq!(update(old, new, &index.to_string()), (line(text), *code));
+    }
+}
+
+#[test]
+fn explain_refuses_what_it_cannot_tell() {
+    let bad = File::new("bad.json", &config(120.5).to_string());
+    let said = rcctl(&["explain", "--config", bad.path()], "");
+    assert_eq!((said.code, said.err), (2, format!("rcctl: {}: rules[0].arms[0].weight: 120.5 is over 100\n", bad.path())));
+    let good = File::new("good.json", &config(10.0).to_string());
+    let said = rcctl(&["explain", "--config", good.path(), "--header", "x"], "");
+    assert_eq!((said.code, said.err.as_str()), (2, "rcctl: --header x: it has to be name=value\n"));
+}
+
+#[test]
+fn the_checked_in_schema_and_the_readmes_table_are_current() {
+    let folder = root().join("filters/canary-router");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let why = "run `make schema`";
+    assert_eq!(read("config.schema.json"), rcctl(&["schema", "canary-router"], "").out, "{why}");
+    assert!(read("README.md").contains(&rcctl(&["schema", "canary-router", "--table"], "").out), "{why}");
+}
+
+fn is_clean(config: &Value) -> bool {
+    let said = rcctl(&["lint", "--filter", "canary-router", "-"], &config.to_string());
+    said.code == 0
+}
+
+/// Every field of the example replaced by values of every kind: what lint takes, the schema takes, and what the schema
+/// refuses, lint refuses.
+#[test]
+fn the_schema_refuses_nothing_that_lint_takes() {
+    let schema: Value = serde_json::from_str(&rcctl(&["schema", "canary-router"], "").out).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut example = config(10.0);
+    example["anonymous"] = json!({"cookie": "rc_anon", "maxAge": "1h"});
+    assert!(validator.is_valid(&example) && is_clean(&example));
+    let mut places = Vec::new();
+    collect(&example, "", &mut places);
+    let (mut taken, mut refused) = (0, 0);
+    for place in places {
+        for change in [json!(null), json!(7), json!(120.5), json!("x"), json!(""), json!("session"), json!([]), json!({}), json!({"exact": "a"}), json!(true)] {
+            let mut config = example.clone();
+            *config.pointer_mut(&place).unwrap() = change.clone();
+            let valid = validator.is_valid(&config);
+            if is_clean_in_process(&config) {
+                taken += 1;
+                assert!(valid, "lint takes {change} at {place}, the schema does not");
+            } else if !valid {
+                refused += 1;
+            }
+        }
+    }
+    assert!(taken > 30 && refused > 100, "{taken} taken, {refused} refused");
+}
+
+fn is_clean_in_process(config: &Value) -> bool {
+    let report = canary_core::load(config.to_string().as_bytes(), &filter_config::NothingKept).report;
+    report.errors.is_empty() && report.unknown.is_empty()
+}
+
+fn collect(value: &Value, at: &str, places: &mut Vec<String>) {
+    if !at.is_empty() {
+        places.push(at.to_owned());
+    }
+    match value {
+        Value::Array(list) => list.iter().enumerate().for_each(|(index, item)| collect(item, &format!("{at}/{index}"), places)),
+        Value::Object(fields) => fields.iter().for_each(|(name, item)| collect(item, &format!("{at}/{name}"), places)),
+        _ => {}
+    }
+}
+
+#[test]
+fn modules_that_envoy_1_36_could_not_load_are_refused() {
+    let module = |text: &str, name: &str| {
+        let path = std::env::temp_dir().join(format!("rcctl-{}-{name}.wasm", std::process::id()));
+        std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+        let said = rcctl(&["module", path.to_str().unwrap()], "");
+        std::fs::remove_file(&path).unwrap();
+        said
+    };
+    let abi = r#"(func (export "proxy_abi_version_0_2_1"))"#;
+    let import = |name: &str| format!(r#"(import "wasi_snapshot_preview1" "{name}" (func))"#);
+    let said = module(&format!("(module {} {abi})", import("random_get")), "good");
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(said.out.contains("kB; wasi: random_get"), "{}", said.out);
+    let said = module(&format!("(module {} {abi})", import("sock_accept")), "import");
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("imports sock_accept, which envoy 1.36 lacks"), "{}", said.out);
+    let said = module("(module)", "abi");
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("does not export proxy_abi_version_0_2_1"), "{}", said.out);
+    let garbage = File::new("garbage.wasm", "no module");
+    assert_eq!(rcctl(&["module", garbage.path()], "").code, 2);
+}

@@ -1,0 +1,240 @@
+//! Envoy's process: how it is started, when it counts as live, and what it made of a new configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use harness::{Admin, Error, Process, Result};
+use serde_json::Value;
+
+use crate::plugin::{NAME, PluginFile};
+use crate::say_on;
+use crate::state::State;
+
+/// Worker threads: more than one, since users have to get the same arm from each.
+const WORKERS: usize = 2;
+/// How long a start may take; func-e may have to fetch an Envoy first.
+const START: Duration = Duration::from_secs(120);
+/// How long Envoy may take to notice a renamed file.
+const NOTICE: Duration = Duration::from_secs(5);
+/// How long the filter may take to load what Envoy has taken. Nothing to load means that it is what already runs.
+const LOAD: Duration = Duration::from_secs(1);
+/// How long Envoy may take to end by itself.
+const STOP: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(10);
+const LOG: &str = ".run/envoy.log";
+
+/// What is started.
+pub(crate) struct Launch {
+    command: Vec<String>,
+    env: BTreeMap<String, String>,
+}
+
+impl Launch {
+    /// An Envoy by its path, a func-e, or a func-e that is to run this Envoy.
+    pub(crate) fn new(envoy: Option<&Path>, func_e: Option<&Path>) -> Result<Self> {
+        let path = |path: &Path| -> Result<String> {
+            let whole = path.canonicalize().map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
+            Ok(whole.display().to_string())
+        };
+        let mut env = BTreeMap::new();
+        let command = match (envoy, func_e) {
+            (Some(envoy), None) => vec![path(envoy)?],
+            (envoy, Some(func_e)) => {
+                if let Some(envoy) = envoy {
+                    env.insert("ENVOY_PATH".to_owned(), path(envoy)?);
+                }
+                vec![path(func_e)?, "run".to_owned()]
+            }
+            (None, None) => return Err(Error::new("no envoy to run: name one with --envoy or --func-e")),
+        };
+        Ok(Self { command, env })
+    }
+}
+
+/// What Envoy made of a new version of the plugin's file.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Every thread runs it; what the filter says about it.
+    Loaded(Value),
+    /// It is what was running already.
+    Same,
+    /// Envoy can't use it, and why. The version before goes on.
+    Refused(String),
+    /// No sign of Envoy's having noticed.
+    Unnoticed,
+}
+
+/// How often Envoy took a version of the plugin's file, and how often it did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Count {
+    taken: u64,
+    refused: u64,
+}
+
+/// A moment to count from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    count: Count,
+    line: usize,
+}
+
+/// A running Envoy.
+pub(crate) struct Proxy {
+    process: Process,
+    admin: Admin,
+    /// Where it listens.
+    pub(crate) gateway: SocketAddr,
+}
+
+impl Proxy {
+    pub(crate) fn spawn(launch: &Launch, state: &State) -> Result<Self> {
+        let mut command = launch.command.clone();
+        let workers = WORKERS.to_string();
+        command.extend(["-c", state.bootstrap, "--concurrency", &workers].map(String::from));
+        command.extend(["--log-level", "warning", "--component-log-level", "wasm:info"].map(String::from));
+        // Without it a second Envoy on this machine, whatever it is for, could not start.
+        command.push("--disable-hot-restart".to_owned());
+        say_on(format_args!("Starting {} -c {} ... ", launch.command.join(" "), state.bootstrap))?;
+        let process = Process::spawn(&command, &launch.env, Some(&PathBuf::from(LOG)))?;
+        Ok(Self { process, admin: Admin::new(state.admin), gateway: state.gateway })
+    }
+
+    /// Waits until it serves, with the filter at work.
+    pub(crate) async fn live(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let mut from_start = Mark { count: Count { taken: 0, refused: 0 }, line: 0 };
+        while self.admin.get("/ready").await.is_err() {
+            self.check_alive()?;
+            if start.elapsed() > START {
+                return Err(self.failed(&format!("is not live after {START:?}")));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        match self.outcome(&mut from_start).await? {
+            Outcome::Loaded(_) => {}
+            Outcome::Refused(why) => return Err(self.failed(&format!("refuses canary-router: {why}"))),
+            Outcome::Same | Outcome::Unnoticed => return Err(self.failed("does not run canary-router")),
+        }
+        let info = self.admin.json("/server_info").await?;
+        // commit/1.36.4/Clean/RELEASE/BoringSSL
+        let version = info["version"].as_str().and_then(|text| text.split('/').nth(1)).unwrap_or("of unknown version");
+        say_on(format_args!(
+            "live after {:.1} s.\nEnvoy {version} with canary-router on http://localhost:{} (admin: http://localhost:{})\n",
+            start.elapsed().as_secs_f64(),
+            self.gateway.port(),
+            self.admin.addr().port(),
+        ))
+    }
+
+    /// An error when Envoy has ended.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        match self.process.exited()? {
+            None => Ok(()),
+            Some(status) => Err(self.failed(&format!("ended ({status})"))),
+        }
+    }
+
+    fn failed(&self, what: &str) -> Error {
+        Error::new(format!("Envoy {what}. The last lines of {LOG}:\n{}", self.process.logs().tail(15)))
+    }
+
+    /// Gives canary-router a configuration and waits until every worker runs all of it; tells how long that took.
+    pub(crate) async fn configure(&self, configuration: &str) -> Result<Duration> {
+        let mut mark = self.mark().await?;
+        let start = Instant::now();
+        PluginFile.put(configuration)?;
+        match self.outcome(&mut mark).await? {
+            Outcome::Loaded(line) if line["state"] == "ok" => Ok(start.elapsed()),
+            other => Err(self.failed(&format!("did not take a configuration as a whole, but: {other:?}"))),
+        }
+    }
+
+    /// The present, to count from.
+    pub(crate) async fn mark(&self) -> Result<Mark> {
+        Ok(Mark { count: self.count().await?, line: self.process.logs().mark() })
+    }
+
+    /// What came of the file that was put into place after `mark`, which moves to behind it.
+    pub(crate) async fn outcome(&self, mark: &mut Mark) -> Result<Outcome> {
+        let start = Instant::now();
+        let mut taken = None;
+        loop {
+            let now = self.mark().await?;
+            let lines = self.process.logs().lines_after(mark.line);
+            let (count, before) = (now.count, mark.count);
+            if count.refused > before.refused {
+                // the reason is in the pipe, if it is not here yet
+                tokio::time::sleep(POLL * 5).await;
+                let why = refusal(&self.process.logs().lines_after(mark.line));
+                *mark = now;
+                return Ok(Outcome::Refused(why));
+            }
+            if count.taken > before.taken {
+                let since = taken.get_or_insert_with(Instant::now).elapsed();
+                match loaded(&lines) {
+                    // each worker takes it over at a moment of its own, and so does the main thread
+                    Some((line, threads)) if threads > WORKERS => {
+                        *mark = now;
+                        return Ok(Outcome::Loaded(line));
+                    }
+                    Some(_) if since < LOAD * 10 => {}
+                    Some((_, threads)) => {
+                        return Err(self.failed(&format!("took a configuration in {threads} of its threads only")));
+                    }
+                    None if since < LOAD => {}
+                    None => {
+                        *mark = now;
+                        return Ok(Outcome::Same);
+                    }
+                }
+            } else if start.elapsed() > NOTICE {
+                return Ok(Outcome::Unnoticed);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn count(&self) -> Result<Count> {
+        let prefix = format!("extension_config_discovery.http_filter.{NAME}.update_");
+        let stats = self.admin.counters(r"^extension_config_discovery\.").await?;
+        let count = |what: &str| stats.get(&format!("{prefix}{what}")).copied().unwrap_or_default();
+        Ok(Count { taken: count("success"), refused: count("rejected") + count("failure") })
+    }
+
+    /// Ends Envoy. By a signal, since that works before the admin interface does, and with func-e in between.
+    pub(crate) async fn stop(mut self) {
+        let asked = Command::new("kill").args(["-s", "TERM", &self.process.id().to_string()]).status();
+        if asked.is_ok_and(|status| status.success()) {
+            let _ = tokio::time::timeout(STOP, self.process.wait()).await;
+        }
+        // what is left is killed with `process`
+    }
+}
+
+/// What the filter said about the configuration that it loaded, and how many threads of Envoy said so.
+fn loaded(lines: &[String]) -> Option<(Value, usize)> {
+    let mut threads = BTreeSet::new();
+    let mut last = None;
+    for line in lines.iter().filter(|line| line.contains("wasm log")) {
+        let event = line.find('{').and_then(|at| serde_json::from_str::<Value>(&line[at..]).ok());
+        if let Some(event) = event.filter(|event| event["event"] == "config_loaded") {
+            // [2026-11-21 05:10:31.703][5487][info][wasm] ...
+            threads.extend(line.split("][").nth(1));
+            last = Some(event);
+        }
+    }
+    last.map(|event| (event, threads.len()))
+}
+
+/// Why Envoy refused a file, by its log.
+fn refusal(lines: &[String]) -> String {
+    let told = |line: &String| {
+        let (_, why) =
+            line.split_once("config update rejected: ").or_else(|| line.split_once("config update failure: "))?;
+        Some(why.to_owned())
+    };
+    lines.iter().rev().find_map(told).unwrap_or_else(|| lines.join("\n"))
+}
