@@ -313,3 +313,23 @@ fn modules_that_envoy_1_36_could_not_load_are_refused() {
     let garbage = File::new("garbage.wasm", "no module");
     assert_eq!(rcctl(&["module", garbage.path()], "").code, 2);
 }
+
+/// The blocks of that language in a filter's README.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("filters/canary-router/README.md")).unwrap();
+    let fence = format!("```{language}\n");
+    readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_readmes_example_is_without_mistakes_and_explained_as_it_says() {
+    let example = blocks("json").remove(0);
+    let said = rcctl(&["lint", "--strict", "-"], &example);
+    assert_eq!((said.code, said.out.as_str()), (0, "1 configurations, 0 mistakes, 0 warnings\n"));
+    let file = File::new("readme.json", &example);
+    let console = blocks("console").remove(0);
+    let (command, told) = console.split_once('\n').unwrap();
+    let arguments: Vec<&str> = command.trim_start_matches("$ rcctl ").split(' ').collect();
+    let arguments: Vec<&str> = arguments.into_iter().map(|word| if word == "canary.json" { file.path() } else { word }).collect();
+    assert_eq!(rcctl(&arguments, "").out, told);
+}

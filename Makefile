@@ -1,0 +1,118 @@
+# What a user and CI call. Every target sets up what it needs, below .tools/, and says what it does.
+# `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+FILTERS := canary-router
+WASM_TARGET := wasm32-wasip1
+# The crates that only make sense inside a proxy; they are checked for its target, and everything else natively.
+WASM_CRATES := filter-host filter-runtime $(FILTERS)
+# The crates without a proxy in sight, which run in Node as well.
+CORE_CRATES := canary-core
+CARGO_TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+
+PORT ?= 8080
+ADMIN_PORT ?= 9901
+TOOLS_PROFILE := --profile tools
+RCCTL = $(CARGO_TARGET)/tools/rcctl
+
+.PHONY: help
+help: ## Lists the targets.
+	@echo "make TARGET    (FILTER=name, ENVOY_PATH=file, ENVOY_VERSION=x.y.z, FUNC_E=1, PORT=8080)"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: setup
+setup: ## Makes sure that wasm can be built; the second call is instant.
+	@tools/toolchain.sh
+
+.PHONY: build
+build: setup rcctl ## Builds the filters into dist/, and checks their imports.
+	@echo "building $(FILTERS) (a minute the first time)"
+	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) $(addprefix -p ,$(FILTERS))
+	@mkdir -p dist
+	@for filter in $(FILTERS); do \
+		built=$(CARGO_TARGET)/$(WASM_TARGET)/release/$${filter//-/_}.wasm; \
+		cmp -s $$built dist/$$filter.wasm || { cp $$built dist/.$$filter.new && mv dist/.$$filter.new dist/$$filter.wasm; }; \
+	done
+	@$(RCCTL) module $(FILTERS:%=dist/%.wasm)
+
+.PHONY: rcctl
+rcctl:
+	@echo "building rcctl (half a minute the first time)"
+	@cargo build --locked --quiet $(TOOLS_PROFILE) -p rcctl
+
+.PHONY: run demo
+run: build ## Runs a local Envoy with the filters on localhost:8080, shows what they do, and stays up.
+	@$(MAKE) start-demo
+demo: build ## The same, and exits.
+	@$(MAKE) start-demo ONCE=--once
+
+.PHONY: start-demo
+start-demo:
+	@echo "building the demo (half a minute the first time)"
+	@cargo build --locked --quiet $(TOOLS_PROFILE) -p demo
+	@envoy=$$(tools/envoy.sh); \
+	launcher=$${FUNC_E:+--func-e $$(tools/func-e.sh)}; \
+	exec $(CARGO_TARGET)/tools/demo --envoy "$$envoy" $$launcher $(ONCE) --port $(PORT) --admin-port $(ADMIN_PORT)
+
+.PHONY: test
+test: unit wasm-test e2e ## Runs all tests: native, wasm in Node, and in real Envoys of two versions.
+	@echo "all tests passed"
+
+.PHONY: unit
+unit: ## Native unit and property tests.
+	@cargo test --locked --quiet -p filter-config -p filter-request -p canary-core -p rcctl
+
+.PHONY: wasm-test
+wasm-test: setup ## The cores' tests as wasm32-unknown-unknown, in Node.
+	@runner=$$(tools/wasm-bindgen.sh) && node=$$(tools/node.sh) && \
+	PATH="$$(dirname "$$node"):$$PATH" CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$$runner \
+		tools/wasm-cargo test --locked --target wasm32-unknown-unknown $(addprefix -p ,$(CORE_CRATES))
+
+.PHONY: e2e
+e2e: build ## Tests of the built filters in real Envoys: 1.36 and the newest.
+	@. tools/versions.env; \
+	first=$$(tools/envoy.sh --exact --version "$$ENVOY_VERSION") && \
+	newest=$$(tools/envoy.sh --exact --version "$$ENVOY_NEWEST") && \
+	specification=$$(tools/unleash-specification.sh) && \
+	ENVOY_BINARIES="$${ENVOY_BINARIES:-$$first:$$newest}" UNLEASH_SPECIFICATION=$$specification \
+		cargo test --locked --quiet --tests -p harness -p e2e
+
+.PHONY: test-toolchain
+test-toolchain: ## Tests the way to build wasm where rustup can download nothing.
+	@tools/test-toolchain.sh
+
+.PHONY: bench
+bench: build ## What the filters cost, side by side in one run.
+	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) -p bench-empty -p bench-same-calls
+	@cargo build --locked --quiet --release -p bench
+	@envoy=$$(tools/envoy.sh) && $(CARGO_TARGET)/release/bench --envoy "$$envoy" $(BENCH)
+
+.PHONY: lint
+lint: setup ## Formatting, clippy natively and for wasm, docs, shell scripts where shellcheck is there.
+	@cargo fmt --all --check
+	@cargo clippy --locked --quiet --workspace --all-targets $(addprefix --exclude ,$(WASM_CRATES)) -- -D warnings
+	@tools/wasm-cargo clippy --locked --quiet --target $(WASM_TARGET) $(addprefix -p ,$(WASM_CRATES)) -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps $(addprefix --exclude ,$(FILTERS))
+	@if command -v shellcheck >/dev/null; then shellcheck -x tools/*.sh tools/wasm-cargo .ci/run; else echo "no shellcheck here: shell scripts are not checked"; fi
+	@echo "lint passed"
+
+.PHONY: fmt
+fmt: ## Formats the code.
+	@cargo fmt --all
+
+.PHONY: schema
+schema: rcctl ## Writes the JSON Schemas and the READMEs' tables of fields anew.
+	@for filter in $(FILTERS); do \
+		$(RCCTL) schema $$filter > filters/$$filter/config.schema.json; \
+		$(RCCTL) schema $$filter --table > $(CARGO_TARGET)/fields.md; \
+		sed -i.bak -e "/<!-- fields -->/,/<!-- end of fields -->/{//!d;}" -e "/<!-- fields -->/r $(CARGO_TARGET)/fields.md" filters/$$filter/README.md; \
+		rm filters/$$filter/README.md.bak; \
+	done
+
+.PHONY: clean
+clean: ## Removes what was built and installed here.
+	rm -rf target dist .run .tools
