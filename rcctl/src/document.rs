@@ -19,11 +19,8 @@ pub(crate) struct Found {
 
 /// Reads the documents of a file, YAML or JSON. `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<Value>, String> {
-    let text = if path == Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
+    let text =
+        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
     let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
     serde_saphyr::from_multiple::<Value>(&text)
         .map_err(|error| format!("{}: not yaml: {}", path.display(), first_line(&error.to_string())))

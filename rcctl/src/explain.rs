@@ -84,7 +84,9 @@ fn policy(path: &Path) -> Result<Policy, String> {
     let loaded = load(configuration.to_string().as_bytes(), &NothingKept);
     match loaded.report.errors.as_slice() {
         [] => Ok(loaded.policy),
-        errors => Err(errors.iter().map(|error| format!("{}: {error}", path.display())).collect::<Vec<_>>().join("\nrcctl: ")),
+        errors => {
+            Err(errors.iter().map(|error| format!("{}: {error}", path.display())).collect::<Vec<_>>().join("\nrcctl: "))
+        }
     }
 }
 

@@ -43,10 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             }
         }
     }
-    println!(
-        "{} configurations, {} mistakes, {} warnings",
-        tally.configurations, tally.mistakes, tally.warnings
-    );
+    println!("{} configurations, {} mistakes, {} warnings", tally.configurations, tally.mistakes, tally.warnings);
     if tally.configurations == 0 && tally.mistakes == 0 {
         let known: Vec<&str> = filters::FILTERS.iter().map(|filter| filter.name).collect();
         return Err(format!("no configuration of {} in these files; --filter names one", known.join(", ")));

@@ -82,10 +82,10 @@ fn inspect(bytes: &[u8]) -> Result<Module, String> {
 
 fn mistakes(module: &Module) -> Vec<String> {
     let missing = module.wasi.iter().filter(|name| !WASI.contains(&name.as_str()));
-    let mut mistakes: Vec<String> =
-        missing.map(|name| format!("imports {name}, which envoy 1.36 lacks")).collect();
+    let mut mistakes: Vec<String> = missing.map(|name| format!("imports {name}, which envoy 1.36 lacks")).collect();
     if !module.exports.iter().any(|name| name == ABI) {
-        mistakes.push(format!("does not export {ABI}; with another abi, writing a header may not choose the route anew"));
+        mistakes
+            .push(format!("does not export {ABI}; with another abi, writing a header may not choose the route anew"));
     }
     mistakes
 }

@@ -36,7 +36,8 @@ fn table(schema: &Value) -> String {
     objects.sort_by_key(|(name, _)| (Some(name.as_str()) != root, name.as_str()));
     for (name, object) in objects {
         let description = object.get("description").and_then(Value::as_str).unwrap_or_default();
-        let _written = write!(text, "**{}**: {description}\n\n| field | default | meaning |\n|---|---|---|\n", title(name));
+        let _written =
+            write!(text, "**{}**: {description}\n\n| field | default | meaning |\n|---|---|---|\n", title(name));
         let required = object.get("required").and_then(Value::as_array);
         for (field, value) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let needed = required.is_some_and(|required| required.iter().any(|name| name == field.as_str()));

@@ -1,6 +1,12 @@
 //! What rcctl says, run as a user runs it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -121,7 +127,8 @@ fn lint_takes_bare_configurations_and_a_local_envoys_files() {
         "typed_config": {"config": {"configuration": {"value": bad.to_string()}}},
     }]});
     let said = rcctl(&["lint", "-"], &extension.to_string());
-    let expected = "-: extension istio-system.canary-router: rules[0].arms[0].weight: 8.123 has more than two decimals\n";
+    let expected =
+        "-: extension istio-system.canary-router: rules[0].arms[0].weight: 8.123 has more than two decimals\n";
     assert_eq!((said.code, said.out.starts_with(expected)), (1, true), "{}", said.out);
 
     let said = rcctl(&["lint", "-"], "a: 1\na: 2\n");
@@ -129,7 +136,10 @@ fn lint_takes_bare_configurations_and_a_local_envoys_files() {
     assert!(said.out.contains("not yaml"), "{}", said.out);
 
     let said = rcctl(&["lint", "-"], "kind: Service\n");
-    assert_eq!((said.code, said.err.as_str()), (2, "rcctl: no configuration of canary-router in these files; --filter names one\n"));
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (2, "rcctl: no configuration of canary-router in these files; --filter names one\n")
+    );
 
     let said = rcctl(&["lint", "--filter", "canary-router", "-"], "trust: edge\n");
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
@@ -181,7 +191,11 @@ header    x-canary-arm: v1
     let said = explain(&["--header", "x-user-id=vip-7"]);
     assert!(said.out.contains("user      vip-7 (not trusted)\n") && said.out.contains("none holds"), "{}", said.out);
     let said = explain(&[]);
-    assert!(said.out.contains("user      none\n") && said.out.contains("so the VirtualService decides"), "{}", said.out);
+    assert!(
+        said.out.contains("user      none\n") && said.out.contains("so the VirtualService decides"),
+        "{}",
+        said.out
+    );
     let said = rcctl(&["explain", "--config", file.path(), "--user", "ada"], "");
     assert_eq!(said.out, "rule      none is for this request, so no arm header is set\n");
 }
@@ -189,7 +203,10 @@ header    x-canary-arm: v1
 #[test]
 fn explain_from_tells_who_moves() {
     let update = |old: &Value, new: &Value, name: &str| {
-        let (old, new) = (File::new(&format!("{name}-old.json"), &old.to_string()), File::new(&format!("{name}-new.json"), &new.to_string()));
+        let (old, new) = (
+            File::new(&format!("{name}-old.json"), &old.to_string()),
+            File::new(&format!("{name}-new.json"), &new.to_string()),
+        );
         let said = rcctl(&["explain", "--config", new.path(), "--from", old.path()], "");
         assert!(said.err.is_empty(), "{}", said.err);
         (said.out.lines().last().unwrap_or_default().to_owned(), said.code)
@@ -226,7 +243,10 @@ fn explain_from_tells_who_moves() {
 fn explain_refuses_what_it_cannot_tell() {
     let bad = File::new("bad.json", &config(120.5).to_string());
     let said = rcctl(&["explain", "--config", bad.path()], "");
-    assert_eq!((said.code, said.err), (2, format!("rcctl: {}: rules[0].arms[0].weight: 120.5 is over 100\n", bad.path())));
+    assert_eq!(
+        (said.code, said.err),
+        (2, format!("rcctl: {}: rules[0].arms[0].weight: 120.5 is over 100\n", bad.path()))
+    );
     let good = File::new("good.json", &config(10.0).to_string());
     let said = rcctl(&["explain", "--config", good.path(), "--header", "x"], "");
     assert_eq!((said.code, said.err.as_str()), (2, "rcctl: --header x: it has to be name=value\n"));
@@ -259,7 +279,18 @@ fn the_schema_refuses_nothing_that_lint_takes() {
     collect(&example, "", &mut places);
     let (mut taken, mut refused) = (0, 0);
     for place in places {
-        for change in [json!(null), json!(7), json!(120.5), json!("x"), json!(""), json!("session"), json!([]), json!({}), json!({"exact": "a"}), json!(true)] {
+        for change in [
+            json!(null),
+            json!(7),
+            json!(120.5),
+            json!("x"),
+            json!(""),
+            json!("session"),
+            json!([]),
+            json!({}),
+            json!({"exact": "a"}),
+            json!(true),
+        ] {
             let mut config = example.clone();
             *config.pointer_mut(&place).unwrap() = change.clone();
             let valid = validator.is_valid(&config);
@@ -284,7 +315,9 @@ fn collect(value: &Value, at: &str, places: &mut Vec<String>) {
         places.push(at.to_owned());
     }
     match value {
-        Value::Array(list) => list.iter().enumerate().for_each(|(index, item)| collect(item, &format!("{at}/{index}"), places)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(index, item)| collect(item, &format!("{at}/{index}"), places))
+        }
         Value::Object(fields) => fields.iter().for_each(|(name, item)| collect(item, &format!("{at}/{name}"), places)),
         _ => {}
     }
@@ -330,6 +363,7 @@ fn the_readmes_example_is_without_mistakes_and_explained_as_it_says() {
     let console = blocks("console").remove(0);
     let (command, told) = console.split_once('\n').unwrap();
     let arguments: Vec<&str> = command.trim_start_matches("$ rcctl ").split(' ').collect();
-    let arguments: Vec<&str> = arguments.into_iter().map(|word| if word == "canary.json" { file.path() } else { word }).collect();
+    let arguments: Vec<&str> =
+        arguments.into_iter().map(|word| if word == "canary.json" { file.path() } else { word }).collect();
     assert_eq!(rcctl(&arguments, "").out, told);
 }

@@ -99,6 +99,9 @@ impl ArmMeters {
             let tags = [("rule", rule), ("arm", arm), ("status_class", *class)];
             Counter::new("runtime_control_canary_router_responses_total", &tags)
         };
-        Self { decisions: Reason::ALL.iter().map(decision).collect(), responses: CLASSES.iter().map(response).collect() }
+        Self {
+            decisions: Reason::ALL.iter().map(decision).collect(),
+            responses: CLASSES.iter().map(response).collect(),
+        }
     }
 }

@@ -234,12 +234,8 @@ impl Verified for Nothing {
 /// What the core, run here, decides for `GET /api/ai/chat` of a user known by a header.
 #[must_use]
 pub fn core_arm(policy: &Policy, id: &[u8]) -> String {
-    let text: [(&[u8], &[u8]); 4] = [
-        (b":method", b"GET"),
-        (b":authority", HOST.as_bytes()),
-        (b":path", b"/api/ai/chat"),
-        (b"x-user-id", id),
-    ];
+    let text: [(&[u8], &[u8]); 4] =
+        [(b":method", b"GET"), (b":authority", HOST.as_bytes()), (b":path", b"/api/ai/chat"), (b"x-user-id", id)];
     let headers = Pairs::from_list(&text);
     let decision = decide(policy, &CoreRequest::new(&headers), &Nothing, &|| None).expect("a rule");
     let arm = decision.arm.expect("an arm");

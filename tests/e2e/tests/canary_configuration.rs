@@ -55,7 +55,8 @@ async fn updates_under_load_lose_no_request_and_move_users_one_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_first_configuration_stops_nothing_and_is_mended_by_the_next() {
-    let broken: [PluginConfig; 3] = ["{".into(), b"\xff".as_slice().into(), with(config(1.0), "/trust", json!("x")).into()];
+    let broken: [PluginConfig; 3] =
+        ["{".into(), b"\xff".as_slice().into(), with(config(1.0), "/trust", json!("x")).into()];
     for first in broken {
         each(Setup::new(first), async |mesh| {
             let answer = mesh.ask(ai().header("x-env", "canary").header("x-canary-arm", "v2")).await;
@@ -119,7 +120,11 @@ async fn one_bad_rule_among_good_ones_keeps_its_last_good_form() {
     .await;
     each(Setup::new(bad.clone()), async |mesh| {
         let answer = mesh.ask(user(1)).await;
-        assert_eq!(answer.headers.text("x-canary-reason").as_deref(), Some("broken"), "with no last good form it is off");
+        assert_eq!(
+            answer.headers.text("x-canary-reason").as_deref(),
+            Some("broken"),
+            "with no last good form it is off"
+        );
         assert_eq!((answer.served_by().as_str(), answer.headers.contains("x-canary-arm")), ("v1", false));
     })
     .await;
@@ -180,12 +185,21 @@ async fn what_was_counted_before_an_update_is_told() {
 async fn reporting_counts_and_logs_and_sets_nothing() {
     let config = with(with(config(100.0), "/rules/0/mode", json!("report")), "/anonymous", json!({}));
     each(Setup::new(config), async |mesh| {
-        let answer = mesh.ask(ai().header("x-user-id", "secret-user").header("x-request-id", "r-1").header("x-canary-arm", "v2")).await;
+        let answer = mesh
+            .ask(ai().header("x-user-id", "secret-user").header("x-request-id", "r-1").header("x-canary-arm", "v2"))
+            .await;
         assert_eq!(answer.served_by(), "v1");
         assert!(!["x-canary-arm", "x-canary-reason", "set-cookie"].iter().any(|name| answer.headers.contains(name)));
         assert!(!mesh.v1.take_one().headers.contains("x-canary-arm"));
         let line = mesh.envoy.logs().wait(|line| line.contains("canary_decision")).await.unwrap();
-        for part in ["\"mode\":\"report\"", "\"rule\":\"ai-gateway\"", "\"arm\":\"v2\"", "\"reason\":\"user\"", "\"bucket\":", "\"request_id\":"] {
+        for part in [
+            "\"mode\":\"report\"",
+            "\"rule\":\"ai-gateway\"",
+            "\"arm\":\"v2\"",
+            "\"reason\":\"user\"",
+            "\"bucket\":",
+            "\"request_id\":",
+        ] {
             assert!(line.contains(part), "{part} in {line}");
         }
         assert!(!mesh.envoy.logs().lines().iter().any(|line| line.contains("secret-user")), "no id in a log");
@@ -237,8 +251,17 @@ async fn with_a_weighted_default_route_users_flip_once_the_plugin_is_off() {
         .await;
         flipped.into_inner()
     };
-    assert!(flips(Setup { default_route: weighted.clone(), ..Setup::new(with(config(10.0), "/rules/0/mode", json!("off"))) }).await);
-    assert!(!flips(Setup { default_route: weighted, ..Setup::new(config(10.0)) }).await, "with the plugin on nobody does");
+    assert!(
+        flips(Setup {
+            default_route: weighted.clone(),
+            ..Setup::new(with(config(10.0), "/rules/0/mode", json!("off")))
+        })
+        .await
+    );
+    assert!(
+        !flips(Setup { default_route: weighted, ..Setup::new(config(10.0)) }).await,
+        "with the plugin on nobody does"
+    );
 }
 
 /// The way forward: 100 %, then v2 becomes the baseline, then v3 begins. Nobody moves.
@@ -246,7 +269,11 @@ async fn with_a_weighted_default_route_users_flip_once_the_plugin_is_off() {
 async fn promotion_moves_nobody() {
     let full = with(config(100.0), "/rules/0/overrides", json!([]));
     let promoted = with(with(full.clone(), "/rules/0/baseline", json!("v2")), "/rules/0/arms", json!([]));
-    let next = with(with(promoted.clone(), "/rules/0/arms", json!([{"name": "v3", "weight": 0}])), "/rules/0/salt", json!("ai-gateway-v3"));
+    let next = with(
+        with(promoted.clone(), "/rules/0/arms", json!([{"name": "v3", "weight": 0}])),
+        "/rules/0/salt",
+        json!("ai-gateway-v3"),
+    );
     each(Setup { default_route: route_to("v1"), ..Setup::new(full) }, async |mesh| {
         let all_v2 = vec!["v2".to_owned(); 300];
         assert_eq!(mesh.served(300).await, all_v2);

@@ -93,7 +93,10 @@ async fn floods_of_headers_and_cookies_are_decided_like_any_request() {
             assert_eq!(arms(&mesh.v1.take_one()), ["v1"], "{count}");
         }
         let crumbs = (0..500).fold(ai(), |request, n| request.header("cookie", format!("c{n}=v; ; =; uid")));
-        assert_eq!(mesh.ask(crumbs.header("cookie", "uid=ada")).await.headers.text("x-canary-reason").as_deref(), Some("user"));
+        assert_eq!(
+            mesh.ask(crumbs.header("cookie", "uid=ada")).await.headers.text("x-canary-reason").as_deref(),
+            Some("user")
+        );
         let long = format!("/api/ai/{}?uid={}", "a/".repeat(8000), "b%".repeat(8000));
         assert_eq!(mesh.ask(Request::get(&long).host(HOST)).await.status, 200);
         mesh.assert_whole().await;
@@ -136,7 +139,11 @@ async fn where_the_filter_is_absent_envoy_itself_strips() {
     .await;
     let present = Setup { native_strip: strip, ..Setup::new(config(0.0)) };
     each(present, async |mesh| {
-        assert_eq!(mesh.ask(user(1).header("x-env", "canary")).await.served_by(), "v2", "the filter's own write survives");
+        assert_eq!(
+            mesh.ask(user(1).header("x-env", "canary")).await.served_by(),
+            "v2",
+            "the filter's own write survives"
+        );
     })
     .await;
 }

@@ -58,7 +58,8 @@ async fn every_identity_source_is_read_in_its_order() {
     let config = with(config(50.0), "/rules/0/overrides", json!([]));
     let policy = policy(&config);
     let (in_v1, in_v2) = {
-        let find = |arm: &str| (0..100).map(|n| format!("u{n}")).find(|id| core_arm(&policy, id.as_bytes()) == arm).unwrap();
+        let find =
+            |arm: &str| (0..100).map(|n| format!("u{n}")).find(|id| core_arm(&policy, id.as_bytes()) == arm).unwrap();
         (find("v1"), find("v2"))
     };
     each(Setup::new(config), async |mesh| {
@@ -116,11 +117,15 @@ async fn overrides_count_for_trusted_users_only() {
 async fn three_arms_in_lanes_are_routed_and_a_third_at_nothing_moves_nobody() {
     let two = with(config(10.0), "/rules/0/arms", json!([{"name": "v2", "weight": 30}, {"name": "v3", "weight": 20}]));
     let lanes = |third: f64| {
-        with(config(10.0), "/rules/0/arms", json!([
-            {"name": "v2", "weight": 30, "lane": [0, 4000]},
-            {"name": "v3", "weight": 20, "lane": [6000, 10000]},
-            {"name": "v4", "weight": third, "lane": [4000, 6000]},
-        ]))
+        with(
+            config(10.0),
+            "/rules/0/arms",
+            json!([
+                {"name": "v2", "weight": 30, "lane": [0, 4000]},
+                {"name": "v3", "weight": 20, "lane": [6000, 10000]},
+                {"name": "v4", "weight": third, "lane": [4000, 6000]},
+            ]),
+        )
     };
     each(Setup::new(two), async |mesh| {
         let arms = async || {
@@ -145,7 +150,9 @@ async fn three_arms_in_lanes_are_routed_and_a_third_at_nothing_moves_nobody() {
 async fn an_anonymous_visitor_is_sticky_from_the_first_request_on() {
     let config = with(config(50.0), "/anonymous", json!({"cookie": "rc_anon", "maxAge": "8760h"}));
     each(Setup::new(config), async |mesh| {
-        mesh.v1.respond(|_| Reply::text("v1").header("cache-control", "public, max-age=60").header("cdn-cache-control", "max-age=9"));
+        mesh.v1.respond(|_| {
+            Reply::text("v1").header("cache-control", "public, max-age=60").header("cdn-cache-control", "max-age=9")
+        });
         let mut arms = [0, 0];
         for _ in 0..60 {
             let first = mesh.ask(ai()).await;
@@ -211,7 +218,8 @@ async fn inside_the_mesh_only_a_verified_peers_arm_is_kept() {
         let peer = pki.identity(&["spiffe://cluster.local/ns/istio-system/sa/gateway"]).unwrap();
         let nameless = pki.identity(&["just.a.name"]).unwrap();
         let setup = Setup::new(config.clone());
-        let secured = |main: Listener| vec![main.clone().named("mutual").tls(&pki, &server, ClientCert::Optional), main];
+        let secured =
+            |main: Listener| vec![main.clone().named("mutual").tls(&pki, &server, ClientCert::Optional), main];
         let mesh = Mesh::start_with(&binary, &setup, secured).await;
         let forged = || user(1).header("x-canary-arm", "v2");
         assert_eq!(mesh.ask(forged()).await.served_by(), "v1", "in plain text");

@@ -8,11 +8,8 @@ use harness::{Request, workspace_root};
 use serde_json::{Value, json};
 
 /// The files of the specification with rollouts: by user id, flexible, with custom stickiness.
-const FILES: [&str; 3] = [
-    "03-gradual-rollout-user-id-strategy.json",
-    "10-flexible-rollout-strategy.json",
-    "12-custom-stickiness.json",
-];
+const FILES: [&str; 3] =
+    ["03-gradual-rollout-user-id-strategy.json", "10-flexible-rollout-strategy.json", "12-custom-stickiness.json"];
 
 /// One published case: who asks, for which rollout, and whether it is on.
 #[derive(Debug)]

@@ -94,11 +94,7 @@ fn inherited(policy: &Policy, rule: &Rule, request: &Request, verified: &dyn Ver
 }
 
 /// The one value of the arm header that came from a peer with a verified identity. Two values are nobody's decision.
-pub(crate) fn inherited_value<'r>(
-    policy: &Policy,
-    request: &Request<'r>,
-    verified: &dyn Verified,
-) -> Option<&'r [u8]> {
+pub(crate) fn inherited_value<'r>(policy: &Policy, request: &Request<'r>, verified: &dyn Verified) -> Option<&'r [u8]> {
     if policy.settings.trust != Trust::Mesh || copies(request.headers, &policy.settings.owned).is_empty() {
         return None;
     }

@@ -142,7 +142,9 @@ fn vary_change(policy: &Policy, decision: &Decision, response: &Pairs) -> Option
     let settings = &policy.settings;
     let given: Vec<String> = response
         .all(b"vary")
-        .flat_map(|value| String::from_utf8_lossy(value).split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>())
+        .flat_map(|value| {
+            String::from_utf8_lossy(value).split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+        })
         .filter(|name| !name.is_empty())
         .collect();
     if given.iter().any(|name| name == "*") {

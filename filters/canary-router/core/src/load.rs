@@ -179,13 +179,11 @@ fn load_rules(
                 keep.push(Keep { part: rule_part(rule.name.as_str()), value: Some(written) });
                 rules.push(rule);
             }
-            None => rules.extend(
-                last_good().and_then(|value| read_rule(&value)).or_else(|| {
-                    let name = Value::String(written_name.clone());
-                    let name = Name::read(&name, &list, &mut Report::default());
-                    Rule::stand_in(&written, name.or_else(|| unnamed(index))?)
-                }),
-            ),
+            None => rules.extend(last_good().and_then(|value| read_rule(&value)).or_else(|| {
+                let name = Value::String(written_name.clone());
+                let name = Name::read(&name, &list, &mut Report::default());
+                Rule::stand_in(&written, name.or_else(|| unnamed(index))?)
+            })),
         }
         seen.push(written_name);
     }

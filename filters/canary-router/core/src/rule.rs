@@ -72,7 +72,7 @@ impl Rule {
     /// Whether a request is this rule's.
     #[must_use]
     pub fn is_for(&self, request: &Request) -> bool {
-        host_matches(&self.hosts, request.host()) && matches_any(&self.ways, request)
+        host_matches(&self.hosts, request.host) && matches_any(&self.ways, request)
     }
 
     /// Whether it is for every request, so that no later rule is ever reached.
@@ -112,7 +112,8 @@ impl Rule {
         mut identity: impl FnMut() -> Option<Identity<'r>>,
     ) -> Option<(usize, ArmIndex)> {
         self.overrides.iter().enumerate().find_map(|(place, known)| {
-            let headers = known.headers.0.iter().all(|(name, compare)| compare.matches(request.header(name).as_deref()));
+            let headers =
+                known.headers.0.iter().all(|(name, compare)| compare.matches(request.header(name).as_deref()));
             let cookie = |name: &String| cookie(request.headers, name.as_bytes());
             let holds = headers
                 && known.cookies.0.iter().all(|(name, compare)| compare.matches(cookie(name)))

@@ -29,7 +29,11 @@ impl Weight {
     fn parse(text: &str) -> Result<Self, &'static str> {
         const NO_NUMBER: &str = "is not a percentage such as 10 or 2.5";
         if let Some(rest) = text.strip_prefix('-') {
-            return if rest.bytes().any(|b| (b'1'..=b'9').contains(&b)) { Err("is under 0") } else { Self::parse(rest) };
+            return if rest.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+                Err("is under 0")
+            } else {
+                Self::parse(rest)
+            };
         }
         let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -76,7 +76,10 @@ fn overrides_come_in_order_and_before_the_hash() {
     let policy = policy(&example_with(&[
         ("/rules/0/overrides/-", json!({"arm": "v2", "headers": {"user-agent": {"regex": ".*Beta/[0-9]+.*"}}})),
         ("/rules/0/overrides/-", json!({"arm": "v2", "cookies": {"preview": {}}})),
-        ("/rules/0/overrides/-", json!({"arm": "v1", "headers": {"x-a": {"prefix": "b"}}, "cookies": {"c": {"exact": "d"}}})),
+        (
+            "/rules/0/overrides/-",
+            json!({"arm": "v1", "headers": {"x-a": {"prefix": "b"}}, "cookies": {"c": {"exact": "d"}}}),
+        ),
         ("/rules/0/arms/0/weight", json!(0)),
     ]));
     type Case<'c> = (&'c [(&'c str, &'c str)], Facts, (&'c str, &'c str, Option<usize>));
@@ -127,10 +130,8 @@ fn without_an_id_the_rule_says_what_happens() {
     for (written, arm, reason) in
         [("unset", None, "no_identity"), ("baseline", Some("v1"), "no_identity"), ("random", Some("v2"), "random")]
     {
-        let policy = policy(&example_with(&[
-            ("/rules/0/noIdentity", json!(written)),
-            ("/rules/0/arms/0/weight", json!(100)),
-        ]));
+        let policy =
+            policy(&example_with(&[("/rules/0/noIdentity", json!(written)), ("/rules/0/arms/0/weight", json!(100))]));
         let outcome = ask(&policy, &[("x-user-id", "")], &Facts::default());
         assert_eq!((outcome.arm.as_deref(), outcome.reason), (arm, Some(reason)), "{written}");
         assert!(outcome.decision.unwrap().without_identity);
@@ -249,7 +250,11 @@ fn no_shared_cache_keeps_a_response_that_gives_an_id() {
         (&[], "private", &[]),
         (&[("cache-control", "public, max-age=60, s-maxage=600")], "private, max-age=60", &[]),
         (&[("cache-control", "no-store")], "private, no-store", &[]),
-        (&[("cache-control", "Public"), ("cache-control", "private=\"x\", must-revalidate")], "private, must-revalidate", &[]),
+        (
+            &[("cache-control", "Public"), ("cache-control", "private=\"x\", must-revalidate")],
+            "private, must-revalidate",
+            &[],
+        ),
         (
             &[("cdn-cache-control", "max-age=9"), ("surrogate-control", "x"), ("acme-cdn-cache-control", "y")],
             "private",

@@ -104,7 +104,9 @@ fn too_many_named_users_are_refused_with_the_way_out() {
     let over = loaded(&example_with(&[("/rules/0/overrides", json!([{"arm": "v2", "users": users}]))]));
     assert_eq!(
         errors(&over),
-        ["rules[0].overrides: name 1001 users, over 1000; keep such a list in an unleash segment and steer the arm by a flag"]
+        [
+            "rules[0].overrides: name 1001 users, over 1000; keep such a list in an unleash segment and steer the arm by a flag"
+        ]
     );
     let most = loaded(&example_with(&[("/rules/0/overrides", json!([{"arm": "v2", "users": users[1..]}]))]));
     assert!(errors(&most).is_empty());
@@ -124,9 +126,20 @@ fn a_bad_rule_harms_no_other_and_keeps_its_last_good_form() {
     bad["rules"][0]["arms"][0]["weight"] = json!(101);
     bad["rules"][1]["arms"][0]["weight"] = json!(0);
     let loaded = memory.load(bad.to_string().as_bytes());
-    assert_eq!((loaded.state, errors(&loaded)), (ConfigState::Partial, vec!["rules[0].arms[0].weight: 101 is over 100".to_owned()]));
-    assert_eq!(ask(&loaded.policy, &[], &Facts::user("u")).arm.as_deref(), Some("v2"), "the last good form of the bad one");
-    assert_eq!(ask(&loaded.policy, &[(":path", "/api/auth")], &Facts::user("u")).arm.as_deref(), Some("v1"), "the new form of the good one");
+    assert_eq!(
+        (loaded.state, errors(&loaded)),
+        (ConfigState::Partial, vec!["rules[0].arms[0].weight: 101 is over 100".to_owned()])
+    );
+    assert_eq!(
+        ask(&loaded.policy, &[], &Facts::user("u")).arm.as_deref(),
+        Some("v2"),
+        "the last good form of the bad one"
+    );
+    assert_eq!(
+        ask(&loaded.policy, &[(":path", "/api/auth")], &Facts::user("u")).arm.as_deref(),
+        Some("v1"),
+        "the new form of the good one"
+    );
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub enum Map {
 /// In a phase in which the host does not hold them (the request's, while the response is on its way).
 pub fn all(map: Map) -> Result<Pairs> {
     // SAFETY: both pointers are to live locals of the right type, which is all that the call asks for.
-    abi::taken(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) }).map(Pairs::from_serialized)
+    abi::taken(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) })
+        .map(Pairs::from_serialized)
 }
 
 /// The first value of a header; none where there is no such header.

@@ -10,8 +10,9 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 /// At any other time.
 pub fn configuration() -> Result<Vec<u8>> {
     // SAFETY: both pointers are to live locals of the right type.
-    let read =
-        abi::taken(|data, size| unsafe { abi::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) });
+    let read = abi::taken(|data, size| unsafe {
+        abi::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size)
+    });
     match read {
         // no configuration at all is an empty one
         Err(crate::Failure::NotFound | crate::Failure::Other(7)) => Ok(Vec::new()),

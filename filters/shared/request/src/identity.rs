@@ -118,7 +118,7 @@ pub fn resolve<'r>(sources: &[Source], request: &Request<'r>, verified: &'r dyn 
                 (first, source.trusted && copies.next().is_none())
             }
             SourceKind::Cookie(name) => (cookie(request.headers, name.as_bytes())?, source.trusted),
-            SourceKind::Query(name) => (query_value(request.query(), name.as_bytes())?, source.trusted),
+            SourceKind::Query(name) => (query_value(request.query, name.as_bytes())?, source.trusted),
         };
         (!id.is_empty()).then_some(Identity { id, trusted })
     })

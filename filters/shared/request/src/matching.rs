@@ -35,7 +35,7 @@ impl RequestMatch {
     fn matches(&self, request: &Request) -> bool {
         let text = |compare: &Option<StringMatch>, text: &[u8]| compare.as_ref().is_none_or(|c| c.matches(text, false));
         let header = |name: &HeaderName| request.header(name);
-        self.uri.as_ref().is_none_or(|uri| uri.matches(request.path(), self.ignore_uri_case))
+        self.uri.as_ref().is_none_or(|uri| uri.matches(request.path, self.ignore_uri_case))
             && text(&self.method, request.method)
             && text(&self.scheme, request.scheme)
             && text(&self.authority, request.authority)
@@ -45,7 +45,7 @@ impl RequestMatch {
                 .query_params
                 .0
                 .iter()
-                .all(|(name, compare)| compare.matches(query_value(request.query(), name.as_bytes())))
+                .all(|(name, compare)| compare.matches(query_value(request.query, name.as_bytes())))
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{HeaderName, Pairs};
 
-/// A view of a request's headers with its pseudo-headers at hand.
+/// A view of a request's headers, with what every rule asks for at hand.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'h> {
     /// All headers, pseudo-headers included.
@@ -15,26 +15,31 @@ pub struct Request<'h> {
     pub scheme: &'h [u8],
     /// `:authority`: host and perhaps a port.
     pub authority: &'h [u8],
-    /// `:path`: path and query.
-    pub target: &'h [u8],
+    /// The host without its port: what stands before the last `:`, an IPv6 address keeping its brackets.
+    pub host: &'h [u8],
+    /// The path without query and fragment, as Envoy matches it.
+    pub path: &'h [u8],
+    /// The query, without its `?` and without a fragment; empty where there is none.
+    pub query: &'h [u8],
 }
 
 impl<'h> Request<'h> {
     /// Looks over the headers once. A pseudo-header that is not there reads as empty.
     #[must_use]
     pub fn new(headers: &'h Pairs) -> Self {
-        let mut request = Self { headers, method: b"", scheme: b"", authority: b"", target: b"" };
+        let (mut method, mut scheme, mut authority, mut target): (&[u8], &[u8], &[u8], &[u8]) = (b"", b"", b"", b"");
         // pseudo-headers need not come first: a filter before this one may have written them anew
         for (name, value) in headers {
             match name {
-                b":method" => request.method = value,
-                b":scheme" => request.scheme = value,
-                b":authority" => request.authority = value,
-                b":path" => request.target = value,
+                b":method" => method = value,
+                b":scheme" => scheme = value,
+                b":authority" => authority = value,
+                b":path" => target = value,
                 _ => {}
             }
         }
-        request
+        let (path, query) = path_and_query(target);
+        Self { headers, method, scheme, authority, host: host_of(authority), path, query }
     }
 
     /// A header's value; several copies are one value, joined by commas, as Envoy matches them.
@@ -49,32 +54,22 @@ impl<'h> Request<'h> {
         }
         Some(value)
     }
+}
 
-    /// The host without its port: what stands before the last `:`, an IPv6 address keeping its brackets.
-    #[must_use]
-    pub fn host(&self) -> &'h [u8] {
-        let split = self.authority.iter().rposition(|byte| *byte == b':');
-        match split.and_then(|at| self.authority.split_at_checked(at)) {
-            Some((host, [_colon, port @ ..])) if port.iter().all(u8::is_ascii_digit) => host,
-            _ => self.authority,
-        }
+fn host_of(authority: &[u8]) -> &[u8] {
+    let split = authority.iter().rposition(|byte| *byte == b':');
+    match split.and_then(|at| authority.split_at_checked(at)) {
+        Some((host, [_colon, port @ ..])) if port.iter().all(u8::is_ascii_digit) => host,
+        _ => authority,
     }
+}
 
-    /// The path without query and fragment, as Envoy matches it.
-    #[must_use]
-    pub fn path(&self) -> &'h [u8] {
-        self.target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
-    }
-
-    /// The query, without its `?` and without a fragment; empty where there is none.
-    #[must_use]
-    pub fn query(&self) -> &'h [u8] {
-        let whole = self.target.split(|byte| *byte == b'#').next().unwrap_or_default();
-        let start = whole.iter().position(|byte| *byte == b'?');
-        match start.and_then(|at| whole.split_at_checked(at)) {
-            Some((_path, [_mark, query @ ..])) => query,
-            _ => b"",
-        }
+fn path_and_query(target: &[u8]) -> (&[u8], &[u8]) {
+    let whole = target.split(|byte| *byte == b'#').next().unwrap_or_default();
+    let mark = whole.iter().position(|byte| *byte == b'?');
+    match mark.and_then(|at| whole.split_at_checked(at)) {
+        Some((path, [_mark, query @ ..])) => (path, query),
+        _ => (whole, b""),
     }
 }
 
@@ -120,9 +115,9 @@ mod tests {
         for (authority, target, host, path, query) in cases {
             let mut headers = Pairs::default();
             let request = with(&mut headers, &[(":path", target), (":authority", authority)]);
-            assert_eq!(request.host(), host.as_bytes(), "{authority}");
-            assert_eq!(request.path(), path.as_bytes(), "{target}");
-            assert_eq!(request.query(), query.as_bytes(), "{target}");
+            assert_eq!(request.host, host.as_bytes(), "{authority}");
+            assert_eq!(request.path, path.as_bytes(), "{target}");
+            assert_eq!(request.query, query.as_bytes(), "{target}");
         }
     }
 

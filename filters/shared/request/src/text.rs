@@ -66,7 +66,11 @@ impl Pattern {
     /// What is wrong with it.
     pub fn compile(text: &str) -> Result<Self, String> {
         let compile = |text: &str| {
-            RegexBuilder::new(text).size_limit(PATTERN_SIZE).nest_limit(PATTERN_DEPTH).build().map_err(|e| e.to_string())
+            RegexBuilder::new(text)
+                .size_limit(PATTERN_SIZE)
+                .nest_limit(PATTERN_DEPTH)
+                .build()
+                .map_err(|e| e.to_string())
         };
         // by itself first: `a)|(b` is no expression and would be one between anchors
         compile(text)?;

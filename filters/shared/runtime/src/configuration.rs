@@ -3,8 +3,8 @@
 use filter_config::{ConfigState, Report};
 use serde_json::json;
 
-use crate::logging::event;
 use crate::Store;
+use crate::logging::event;
 use crate::meter::{Gauge, metric_name};
 
 /// What there is to tell about a loaded configuration.
