@@ -45,12 +45,6 @@ fn say(line: impl Display) -> Result<()> {
     Ok(writeln!(stdout(), "{line}")?)
 }
 
-/// The same on the line of what follows.
-fn say_on(text: impl Display) -> Result<()> {
-    write!(stdout(), "{text}")?;
-    Ok(stdout().flush()?)
-}
-
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
@@ -60,7 +54,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("\ndemo: {error}");
+            eprintln!("demo: {error}");
             ExitCode::FAILURE
         }
     }

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::{Admin, Error, Process, Result};
 use serde_json::Value;
 
 use crate::plugin::{NAME, PluginFile};
-use crate::say_on;
+use crate::say;
 use crate::state::State;
+use crate::story::HOST;
 
 /// Worker threads: more than one, since users have to get the same arm from each.
 const WORKERS: usize = 2;
@@ -97,7 +98,7 @@ impl Proxy {
         command.extend(["--log-level", "warning", "--component-log-level", "wasm:info"].map(String::from));
         // Without it a second Envoy on this machine, whatever it is for, could not start.
         command.push("--disable-hot-restart".to_owned());
-        say_on(format_args!("Starting {} -c {} ... ", launch.command.join(" "), state.bootstrap))?;
+        say(format_args!("Starting {} -c {} ...", launch.command.join(" "), state.bootstrap))?;
         let process = Process::spawn(&command, &launch.env, Some(&PathBuf::from(LOG)))?;
         Ok(Self { process, admin: Admin::new(state.admin), gateway: state.gateway })
     }
@@ -121,12 +122,10 @@ impl Proxy {
         let info = self.admin.json("/server_info").await?;
         // commit/1.36.4/Clean/RELEASE/BoringSSL
         let version = info["version"].as_str().and_then(|text| text.split('/').nth(1)).unwrap_or("of unknown version");
-        say_on(format_args!(
-            "live after {:.1} s.\nEnvoy {version} with canary-router on http://localhost:{} (admin: http://localhost:{})\n",
-            start.elapsed().as_secs_f64(),
-            self.gateway.port(),
-            self.admin.addr().port(),
-        ))
+        let (port, admin) = (self.gateway.port(), self.admin.addr().port());
+        say(format_args!("Envoy {version} with canary-router is up after {:.1} s.", start.elapsed().as_secs_f64()))?;
+        say(format_args!("   gateway   http://localhost:{port}   (host {HOST}; /health)"))?;
+        say(format_args!("   admin     http://localhost:{admin}"))
     }
 
     /// An error when Envoy has ended.
@@ -206,7 +205,11 @@ impl Proxy {
 
     /// Ends Envoy. By a signal, since that works before the admin interface does, and with func-e in between.
     pub(crate) async fn stop(mut self) {
-        let asked = Command::new("kill").args(["-s", "TERM", &self.process.id().to_string()]).status();
+        if !matches!(self.process.exited(), Ok(None)) {
+            return;
+        }
+        let asked =
+            Command::new("kill").args(["-s", "TERM", &self.process.id().to_string()]).stderr(Stdio::null()).status();
         if asked.is_ok_and(|status| status.success()) {
             let _ = tokio::time::timeout(STOP, self.process.wait()).await;
         }
@@ -237,4 +240,31 @@ fn refusal(lines: &[String]) -> String {
         Some(why.to_owned())
     };
     lines.iter().rev().find_map(told).unwrap_or_else(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(thread: u32, message: &str) -> String {
+        format!("[2026-11-21 05:10:31.703][{thread}][info][wasm] [context.cc:1149] wasm log {NAME}: {message}")
+    }
+
+    #[test]
+    fn each_thread_that_loaded_counts_once_and_the_last_word_stands() {
+        let (old, new) = (r#"{"event":"config_loaded","hash":"1"}"#, r#"{"event":"config_loaded","hash":"2"}"#);
+        let other = line(9, r#"{"event":"canary_decision","arm":"v2"}"#);
+        let lines = [line(7, old), other.clone(), line(7, new), line(8, new), "libc: no log line at all".to_owned()];
+        let (event, threads) = loaded(&lines).unwrap();
+        assert_eq!((&event["hash"], threads), (&Value::from("2"), 2));
+        assert!(loaded(&[other, line(7, "{ no json")]).is_none());
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_envoys_words_or_in_full() {
+        let told =
+            [line(7, "a"), "[..][warning][config] [..] Filesystem config update rejected: Invalid path: x".to_owned()];
+        assert_eq!(refusal(&told), "Invalid path: x");
+        assert_eq!(refusal(&["one".to_owned(), "two".to_owned()]), "one\ntwo");
+    }
 }

@@ -127,3 +127,16 @@ pub(crate) fn write(path: &str, text: &str) -> Result<()> {
 pub(crate) fn at(path: &str) -> impl Fn(std::io::Error) -> Error {
     move |error| Error::new(format!("{path}: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_there_once_is_replaced() {
+        assert_eq!(replaced("a 1 b", "1", "2", "file").unwrap(), "a 2 b");
+        for text in ["a b", "1 1"] {
+            assert!(replaced(text, "1", "2", "file").is_err(), "{text}");
+        }
+    }
+}

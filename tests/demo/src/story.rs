@@ -1,7 +1,7 @@
 //! What is shown, and checked: every word about an arm is read from an answer of the running Envoy. Each claim that does not
 //! hold is an error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use harness::{Error, H2Client, RawClient, Request, Response, Result, run_many};
@@ -58,17 +58,21 @@ impl Users {
         NAMES.iter().zip(&self.arms).find(|(_, found)| *found == arm).map(|(name, _)| *name)
     }
 
-    /// Asks for all of them again and tells the moves, such as `grace v1 -> v2`.
+    /// Asks for all of them again and tells the moves, such as `v1 -> v2: alan, grace`.
     pub(crate) async fn moves(&mut self, proxy: &Proxy) -> Result<Vec<String>> {
         let mut client = RawClient::connect(proxy.gateway).await?;
         let mut now = Vec::new();
         for name in NAMES {
             now.push(Answer::of(&client.send(&user(name)).await?)?.served_by);
         }
-        let pairs = NAMES.iter().zip(self.arms.iter().zip(&now)).filter(|(_, (before, after))| before != after);
-        let moves = pairs.map(|(name, (before, after))| format!("{name} {before} -> {after}")).collect();
+        let mut moves: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, (before, after)) in NAMES.iter().zip(self.arms.iter().zip(&now)) {
+            if before != after {
+                moves.entry(format!("{before} -> {after}")).or_default().push(name);
+            }
+        }
         self.arms = now;
-        Ok(moves)
+        Ok(moves.into_iter().map(|(way, names)| format!("{way}: {}", names.join(", "))).collect())
     }
 }
 

@@ -18,17 +18,19 @@ const POLL: Duration = Duration::from_millis(250);
 /// What to try.
 pub(crate) fn explain(state: &State, users: &Users) -> Result<()> {
     let (port, admin) = (state.gateway.port(), state.admin.port());
-    let curl = |flags: &str, path: &str| format!("   curl {flags} -H 'host: {HOST}' localhost:{port}{path}");
     let (one, other) = (users.one_of("v1").unwrap_or("ada"), users.one_of("v2").unwrap_or("ken"));
+    let try_out = |flags: &str, path: &str, expect: &str| {
+        say(format_args!("   curl -i -H 'host: {HOST}' {flags} localhost:{port}{path}   # {expect}"))
+    };
     say("\nTry it (from this directory):\n")?;
-    say(curl(&format!("-i -H 'x-user-id: {one}'"), "/api/ai"))?;
-    say(curl(&format!("-i -H 'x-user-id: {other}'"), "/api/ai"))?;
-    say(curl("-i -H \"authorization: Bearer $(cat .run/qa-1.jwt)\"", "/api/ai"))?;
-    say(curl("-i -b .run/cookies -c .run/cookies", "/api/ai"))?;
-    say(curl(&format!("-i -H 'x-user-id: {one}'"), "/api/projects"))?;
+    try_out(&format!("-H 'x-user-id: {one}'"), "/api/ai", "v1")?;
+    try_out(&format!("-H 'x-user-id: {other}'"), "/api/ai", "v2")?;
+    try_out("-H \"authorization: Bearer $(cat .run/qa-1.jwt)\"", "/api/ai", "v2, a tester")?;
+    try_out("-b .run/cookies -c .run/cookies", "/api/ai", "a visitor, with the same arm each time")?;
+    try_out(&format!("-H 'x-user-id: {one}'"), "/api/projects", "v1: this rule only reports")?;
     say(format_args!("   curl localhost:{port}/health"))?;
     say(format_args!("   curl -s localhost:{admin}/stats/prometheus | grep runtime_control"))?;
-    say("   tail -f .run/envoy.log      what a rule in mode report would do, as JSON")?;
+    say("   tail -f .run/envoy.log   # what the rule that only reports would do, as JSON")?;
     say(format_args!(
         "\nChange it while it runs: the configuration is in {PATH}, and Envoy takes a file that is renamed over it:\n"
     ))?;
@@ -67,8 +69,8 @@ pub(crate) async fn edits(proxy: &mut Proxy, mut users: Users) -> Result<()> {
         tell(&outcome, note)?;
         if let Outcome::Loaded(_) = outcome {
             let moves = users.moves(proxy).await?;
-            let who = if moves.is_empty() { "nobody".to_owned() } else { moves.join(", ") };
-            say(format_args!("         of the 20 users it moved: {who}"))?;
+            let who = if moves.is_empty() { "none".to_owned() } else { moves.join("; ") };
+            say(format_args!("         moved, of the 20 users: {who}"))?;
         }
     }
 }
