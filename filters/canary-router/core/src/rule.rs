@@ -112,8 +112,7 @@ impl Rule {
         mut identity: impl FnMut() -> Option<Identity<'r>>,
     ) -> Option<(usize, ArmIndex)> {
         self.overrides.iter().enumerate().find_map(|(place, known)| {
-            let headers =
-                known.headers.0.iter().all(|(name, compare)| compare.matches(request.header(name).as_deref()));
+            let headers = known.headers.0.iter().all(|(name, compare)| request.header_matches(name, compare));
             let cookie = |name: &String| cookie(request.headers, name.as_bytes());
             let holds = headers
                 && known.cookies.0.iter().all(|(name, compare)| compare.matches(cookie(name)))

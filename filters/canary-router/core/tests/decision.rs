@@ -126,6 +126,12 @@ fn modes_weaken_what_is_done() {
 }
 
 #[test]
+fn a_bare_off_in_yaml_switches_off() {
+    let policy = policy(&example_with(&[("/mode", json!(false))]));
+    assert_eq!(ask(&policy, &[], &Facts::user("qa-1")).reason, Some("off"));
+}
+
+#[test]
 fn without_an_id_the_rule_says_what_happens() {
     for (written, arm, reason) in
         [("unset", None, "no_identity"), ("baseline", Some("v1"), "no_identity"), ("random", Some("v2"), "random")]

@@ -42,6 +42,6 @@ pub use read::{Entries, Entry, Key, Keyed, Name, Read};
 pub use report::{Mistake, Report, shown};
 
 #[doc(hidden)]
-pub use object::{Fields, document};
+pub use object::{Fields, document, word};
 #[doc(hidden)]
 pub use serde_json;

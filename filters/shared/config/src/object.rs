@@ -101,8 +101,7 @@ macro_rules! choice {
                 at: &$crate::Path,
                 report: &mut $crate::Report,
             ) -> Option<Self> {
-                let found = value
-                    .as_str()
+                let found = $crate::word(value)
                     .and_then(|text| Self::ALL.iter().copied().find(|word| word.as_str() == text));
                 if found.is_none() {
                     report.error(at, format!(
@@ -121,6 +120,13 @@ macro_rules! choice {
             }
         }
     };
+}
+
+/// The word that a value stands for. YAML 1.1, and so `kubectl`, reads a bare `off` as false: a kill switch that worked in
+/// quotes only would be none.
+#[must_use]
+pub fn word(value: &Value) -> Option<&str> {
+    if *value == Value::Bool(false) { Some("off") } else { value.as_str() }
 }
 
 /// The lines of a doc comment as one text.
@@ -215,6 +221,14 @@ mod tests {
         let mut report = Report::default();
         Compare::read(value, &Path::Root, &mut report)
             .ok_or_else(|| report.errors.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_bare_off_is_off() {
+        for off in [json!("off"), json!(false)] {
+            assert_eq!(read(&json!({"exact": "a", "mode": off})).unwrap().mode, Mode::Off);
+        }
+        assert_eq!(read(&json!({"exact": "a", "mode": true})).unwrap_err(), ["mode: true is not one of off, enforce"]);
     }
 
     #[test]

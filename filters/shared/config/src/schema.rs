@@ -97,7 +97,10 @@ impl Object {
 /// The schema of a closed set of words. Used by [`crate::choice!`].
 #[must_use]
 pub fn words(description: String, words: &[(&str, String)]) -> Value {
-    let cases: Vec<Value> =
+    let mut cases: Vec<Value> =
         words.iter().map(|(word, meaning)| json!({"const": word, "description": meaning})).collect();
+    if words.iter().any(|(word, _)| *word == "off") {
+        cases.push(json!({"const": false, "description": "The same as off, which YAML 1.1 reads so."}));
+    }
     json!({"description": description, "oneOf": cases})
 }

@@ -22,7 +22,7 @@ object! {
         "scheme" scheme: Option<StringMatch>;
         /// The authority: the host with its port, where the request has one.
         "authority" authority: Option<StringMatch>;
-        /// Headers that have to match. Several copies compare as one value, joined by commas, as Envoy does it.
+        /// Headers that have to match. One that comes more than once matches when one copy does, or all joined by commas.
         "headers" headers: Keyed<HeaderName, HeaderMatch> = {};
         /// Headers that must not match.
         "withoutHeaders" without_headers: Keyed<HeaderName, HeaderMatch> = {};
@@ -34,13 +34,12 @@ object! {
 impl RequestMatch {
     fn matches(&self, request: &Request) -> bool {
         let text = |compare: &Option<StringMatch>, text: &[u8]| compare.as_ref().is_none_or(|c| c.matches(text, false));
-        let header = |name: &HeaderName| request.header(name);
         self.uri.as_ref().is_none_or(|uri| uri.matches(request.path, self.ignore_uri_case))
             && text(&self.method, request.method)
             && text(&self.scheme, request.scheme)
             && text(&self.authority, request.authority)
-            && self.headers.0.iter().all(|(name, compare)| compare.matches(header(name).as_deref()))
-            && !self.without_headers.0.iter().any(|(name, compare)| compare.matches(header(name).as_deref()))
+            && self.headers.0.iter().all(|(name, compare)| request.header_matches(name, compare))
+            && !self.without_headers.0.iter().any(|(name, compare)| request.header_matches(name, compare))
             && self
                 .query_params
                 .0
@@ -94,7 +93,8 @@ mod tests {
             (json!([{"scheme": {"exact": "https"}, "authority": {"prefix": "devmentor.local"}}]), true),
             (json!([{"authority": {"exact": "devmentor.local"}}]), false),
             (json!([{"headers": {"X-Env": {"exact": "canary,blue"}}}]), true),
-            (json!([{"headers": {"x-env": {"exact": "canary"}}}]), false),
+            (json!([{"headers": {"x-env": {"exact": "blue"}}}]), true),
+            (json!([{"headers": {"x-env": {"exact": "green"}}}]), false),
             (json!([{"headers": {"x-env": {}}}]), true),
             (json!([{"headers": {"x-none": {}}}]), false),
             (json!([{"withoutHeaders": {"x-none": {}}}]), true),

@@ -1,8 +1,6 @@
 //! One request, as matching and identity look at it.
 
-use std::borrow::Cow;
-
-use crate::{HeaderName, Pairs};
+use crate::{HeaderMatch, HeaderName, Pairs};
 
 /// A view of a request's headers, with what every rule asks for at hand.
 #[derive(Clone, Copy, Debug)]
@@ -42,17 +40,19 @@ impl<'h> Request<'h> {
         Self { headers, method, scheme, authority, host: host_of(authority), path, query }
     }
 
-    /// A header's value; several copies are one value, joined by commas, as Envoy matches them.
+    /// Whether a header matches. One that comes more than once matches when one of its copies does, as in the newest Envoy,
+    /// or all of them joined by commas, as in 1.36; so whatever a route of either matches, this does.
     #[must_use]
-    pub fn header(&self, name: &HeaderName) -> Option<Cow<'h, [u8]>> {
-        let mut copies = self.headers.all(name.as_str().as_bytes());
-        let mut value = Cow::Borrowed(copies.next()?);
-        for copy in copies {
-            let value = value.to_mut();
-            value.push(b',');
-            value.extend_from_slice(copy);
+    pub fn header_matches(&self, name: &HeaderName, compare: &HeaderMatch) -> bool {
+        let copies = || self.headers.all(name.as_str().as_bytes());
+        match copies().count() {
+            0 => compare.matches(None),
+            1 => compare.matches(copies().next()),
+            _ => {
+                let joined = copies().collect::<Vec<_>>().join(&b","[..]);
+                copies().chain([joined.as_slice()]).any(|value| compare.matches(Some(value)))
+            }
         }
-        Some(value)
     }
 }
 
