@@ -92,12 +92,13 @@ bench: build ## What the filters cost, side by side in one run.
 	@envoy=$$(tools/envoy.sh) && $(CARGO_TARGET)/release/bench --envoy "$$envoy" $(BENCH)
 
 .PHONY: lint
-lint: setup ## Formatting, clippy natively and for wasm, docs, shell scripts where shellcheck is there.
+lint: setup rcctl ## Formatting, clippy natively and for wasm, docs, shell scripts, manifests.
 	@cargo fmt --all --check
 	@cargo clippy --locked --quiet --workspace --all-targets $(addprefix --exclude ,$(WASM_CRATES)) -- -D warnings
 	@tools/wasm-cargo clippy --locked --quiet --target $(WASM_TARGET) $(addprefix -p ,$(WASM_CRATES)) -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps $(addprefix --exclude ,$(FILTERS))
-	@if command -v shellcheck >/dev/null; then shellcheck -x tools/*.sh tools/wasm-cargo .ci/run; else echo "no shellcheck here: shell scripts are not checked"; fi
+	@shellcheck=$$(tools/shellcheck.sh) && $$shellcheck -x tools/*.sh tools/wasm-cargo .ci/run
+	@$(RCCTL) lint --strict wasmplugins/*.yaml deploy/local/*.json
 	@echo "lint passed"
 
 .PHONY: fmt
