@@ -34,13 +34,18 @@ pub fn announce(filter: &str, store: &Store, summary: &Summary) {
     let name = |what: &str| format!("runtime_control_{filter}_{what}");
     let tags = [("hash", fingerprint), ("version", version), ("state", state.as_str())];
     let info = metric_name(&name("config_info"), &tags);
-    if let Some(before) = store.get(ANNOUNCED).filter(|before| *before != info.as_bytes()) {
-        Gauge::named(&String::from_utf8_lossy(&before)).set(0);
-    }
-    Gauge::named(&info).set(1);
-    if let Err(failure) = store.put(ANNOUNCED, info.as_bytes()) {
+    let mut before = None;
+    let announced = store.update(ANNOUNCED, |value| {
+        before = value.map(|value| String::from_utf8_lossy(value).into_owned());
+        Some(info.clone().into_bytes())
+    });
+    if let Err(failure) = announced {
         log::warn!("the next configuration's gauge will stand beside this one's: {failure}");
     }
+    if let Some(before) = before.filter(|before| *before != info) {
+        Gauge::named(&before).set(0);
+    }
+    Gauge::named(&info).set(1);
     Gauge::named(&name("config_errors")).set(count(report.errors.len()));
     Gauge::named(&name("config_unknown_fields")).set(count(report.unknown.len()));
     let told = |list: &[filter_config::Mistake]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
