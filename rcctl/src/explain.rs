@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use canary_core::config::Mode;
 use canary_core::rule::{BASELINE, Rule};
 use canary_core::split::moves;
+use canary_core::written::Mode;
 use canary_core::{Decision, Policy, decide, load};
 use filter_config::NothingKept;
 use filter_request::{Pairs, Request, SourceKind, Verified, resolve};

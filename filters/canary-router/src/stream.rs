@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use canary_core::config::Mode;
 use canary_core::effects::changes_response;
+use canary_core::written::Mode;
 use canary_core::{Decision, HeaderChange, decide, request_effects, response_effects};
 use filter_host::Result;
 use filter_host::headers::{self, Map};

@@ -6,9 +6,9 @@ use filter_config::choice;
 use filter_request::{Identity, Request, Trust, Verified, cookie, copies, resolve};
 
 use crate::bucket::{Placement, place};
-use crate::config::{Mode, NoIdentity, OnLogin};
 use crate::load::Policy;
 use crate::rule::{ArmIndex, BASELINE, Rule};
+use crate::written::{Mode, NoIdentity, OnLogin};
 
 choice! {
     /// Why a request got its arm. The set is closed: metrics and dashboards count on it.

@@ -2,9 +2,9 @@
 
 use filter_request::{Pairs, Request, Trust, Verified, copies};
 
-use crate::config::{Anonymous, ArmCaching, MaxAge, Mode};
 use crate::decide::{Decision, inherited_value};
 use crate::load::Policy;
+use crate::written::{Anonymous, ArmCaching, MaxAge, Mode};
 
 /// What happens to a request's headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

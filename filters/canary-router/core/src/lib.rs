@@ -14,6 +14,7 @@ pub mod load;
 pub mod rule;
 pub mod split;
 pub mod weight;
+pub mod written;
 
 pub use decide::{Decision, Reason, decide};
 pub use effects::{HeaderChange, RequestEffects, request_effects, response_effects};

@@ -8,8 +8,9 @@ use filter_config::serde_json::{Value, json};
 use filter_config::{ConfigState, Entries, Entry, Keep, Kept, Mistake, Name, Path, Read, Report, fingerprint, parse};
 use filter_request::{HeaderName, Source, Trust};
 
-use crate::config::{Anonymous, ArmCaching, Config, DEFAULT_ARM_HEADER, Mode, SameSite};
+use crate::config::{Config, DEFAULT_ARM_HEADER};
 use crate::rule::Rule;
+use crate::written::{Anonymous, ArmCaching, Mode, SameSite};
 
 /// The settings of an instance, checked.
 #[derive(Clone, Debug)]

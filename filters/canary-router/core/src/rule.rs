@@ -5,8 +5,8 @@ use filter_config::{Keyed, Name, Path, Read, Report, serde_json::Value};
 use filter_request::{HeaderMatch, HeaderName, HostPattern, Identity, Request, RequestMatch, cookie};
 use filter_request::{host_matches, matches_any};
 
-use crate::config::{Arm, Mode, NoIdentity, Override, WrittenRule};
 use crate::split::{Share, Split};
+use crate::written::{Arm, Mode, NoIdentity, Override, WrittenRule};
 
 /// The most users that the overrides of one rule may name, all together. They are read at each change of configuration, in
 /// each worker; more are a segment's job.
