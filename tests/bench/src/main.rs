@@ -28,7 +28,7 @@ struct Arguments {
     /// The module to measure; without, dist/canary-router.wasm.
     #[arg(long)]
     canary_router: Option<PathBuf>,
-    /// Where bench_empty.wasm and bench_same_calls.wasm are; without, target/wasm32-wasip1/release.
+    /// Where bench_empty.wasm and bench_same_calls.wasm are; without, wasm32-wasip1/release in cargo's target directory.
     #[arg(long)]
     filters: Option<PathBuf>,
     /// One more build of canary-router to run side by side, such as the one before a change. May be given several times.
@@ -71,7 +71,8 @@ impl Arguments {
     }
 
     fn binary(&self) -> Result<PathBuf> {
-        let listed = std::env::var_os("ENVOY_BINARIES").and_then(|list| std::env::split_paths(&list).next());
+        let list = std::env::var_os("ENVOY_BINARIES").unwrap_or_default();
+        let listed = std::env::split_paths(&list).find(|path| !path.as_os_str().is_empty());
         let binary = self.envoy.clone().or(listed);
         existing(binary.ok_or_else(|| Error::new("no Envoy: give --envoy PATH, or run `make bench`"))?)
     }
@@ -79,7 +80,9 @@ impl Arguments {
     /// Those to measure, in the order that the report counts on.
     fn contenders(&self) -> Result<Vec<Contender>> {
         let root = harness::workspace_root();
-        let filters = self.filters.clone().unwrap_or_else(|| root.join("target/wasm32-wasip1/release"));
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        let built = root.join(target).join("wasm32-wasip1/release");
+        let filters = self.filters.clone().unwrap_or(built);
         let canary_router = self.canary_router.clone().unwrap_or_else(|| root.join("dist/canary-router.wasm"));
         let contender = |name: &str, filter: Filter| Contender { name: name.to_owned(), filter };
         let mut contenders = vec![

@@ -9,6 +9,7 @@ use std::time::Duration;
 use harness::{Envoy, Error, Result};
 
 use crate::figures::Summary;
+use crate::load::Lane;
 use crate::scene::{Filter, Scene, World};
 
 /// How many requests a filter gets before the next has its turn: about 30 ms.
@@ -76,7 +77,10 @@ pub(crate) async fn measure(
                 for proxy in &proxies {
                     lanes.push((&proxy.envoy, world.lane(proxy, *scene)?));
                 }
-                let costs = run(&mut lanes, plan.requests)?;
+                let costs = run(&mut lanes, plan.requests).map_err(|(place, error)| {
+                    let name = contenders.get(place).map_or("", |contender| &contender.name);
+                    Error::new(format!("{name}, {}: {error}", scene.title()))
+                })?;
                 if round > 0 {
                     measured[place].costs.iter_mut().zip(costs).for_each(|(all, cost)| all.push(cost));
                 }
@@ -86,21 +90,26 @@ pub(crate) async fn measure(
     Ok(measured)
 }
 
-/// One round: microseconds of CPU per request, in the order of the lanes.
-fn run(lanes: &mut [(&Envoy, crate::load::Lane)], requests: usize) -> Result<Vec<f64>> {
+/// One round: microseconds of CPU per request, in the order of the lanes. An error comes with the place of its lane.
+fn run(lanes: &mut [(&Envoy, Lane)], requests: usize) -> Result<Vec<f64>, (usize, Error)> {
     let mut spent = vec![Duration::ZERO; lanes.len()];
     for slice in 0..requests.div_ceil(SLICE) {
         let size = SLICE.min(requests - slice * SLICE);
         for turn in 0..lanes.len() {
             let place = (slice + turn) % lanes.len();
             let (envoy, lane) = &mut lanes[place];
-            let before = worker_time(envoy)?;
-            lane.send(size)?;
-            std::thread::sleep(SETTLE);
-            spent[place] += worker_time(envoy)?.saturating_sub(before);
+            spent[place] += turn_of(envoy, lane, size).map_err(|error| (place, error))?;
         }
     }
     Ok(spent.iter().map(|spent| spent.as_secs_f64() * 1e6 / requests as f64).collect())
+}
+
+/// What a number of requests cost one Envoy.
+fn turn_of(envoy: &Envoy, lane: &mut Lane, requests: usize) -> Result<Duration> {
+    let before = worker_time(envoy)?;
+    lane.send(requests)?;
+    std::thread::sleep(SETTLE);
+    Ok(worker_time(envoy)?.saturating_sub(before))
 }
 
 /// CPU time, user and system, of the threads that serve requests. The main thread's and V8's compilers' is not a request's.
