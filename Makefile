@@ -9,7 +9,8 @@ MAKEFLAGS += --no-print-directory
 FILTERS := canary-router
 WASM_TARGET := wasm32-wasip1
 # The crates that only make sense inside a proxy; they are checked for its target, and everything else natively.
-WASM_CRATES := filter-host filter-runtime $(FILTERS)
+BENCH_FILTERS := bench-empty bench-same-calls
+WASM_CRATES := filter-host filter-runtime $(FILTERS) $(BENCH_FILTERS)
 # The crates without a proxy in sight, which run in Node as well.
 CORE_CRATES := canary-core
 CARGO_TARGET ?= $(or $(CARGO_TARGET_DIR),target)
@@ -87,16 +88,16 @@ test-toolchain: ## Tests the way to build wasm where rustup can download nothing
 
 .PHONY: bench
 bench: build ## What the filters cost, side by side in one run.
-	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) -p bench-empty -p bench-same-calls
-	@cargo build --locked --quiet --release -p bench
-	@envoy=$$(tools/envoy.sh) && $(CARGO_TARGET)/release/bench --envoy "$$envoy" $(BENCH)
+	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) $(addprefix -p ,$(BENCH_FILTERS))
+	@cargo build --locked --quiet $(TOOLS_PROFILE) -p bench
+	@envoy=$$(tools/envoy.sh) && $(CARGO_TARGET)/tools/bench --envoy "$$envoy" $(BENCH)
 
 .PHONY: lint
 lint: setup rcctl ## Formatting, clippy natively and for wasm, docs, shell scripts, manifests.
 	@cargo fmt --all --check
 	@cargo clippy --locked --quiet --workspace --all-targets $(addprefix --exclude ,$(WASM_CRATES)) -- -D warnings
 	@tools/wasm-cargo clippy --locked --quiet --target $(WASM_TARGET) $(addprefix -p ,$(WASM_CRATES)) -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps $(addprefix --exclude ,$(FILTERS))
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps $(addprefix --exclude ,$(FILTERS) $(BENCH_FILTERS))
 	@shellcheck=$$(tools/shellcheck.sh) && $$shellcheck -x tools/*.sh tools/wasm-cargo .ci/run
 	@$(RCCTL) lint --strict wasmplugins/*.yaml deploy/local/*.json
 	@echo "lint passed"

@@ -48,8 +48,12 @@ struct Stated {
 }
 
 impl Verified for Stated {
-    fn claims(&self) -> Option<&Pairs> {
-        self.claims.as_ref()
+    fn issuer(&self) -> Option<&[u8]> {
+        self.claims.as_ref()?.get(b"iss")
+    }
+
+    fn claim(&self, name: &str) -> Option<Vec<u8>> {
+        self.claims.as_ref()?.get(name.as_bytes()).map(<[u8]>::to_vec)
     }
 
     fn peer(&self) -> bool {
@@ -167,7 +171,7 @@ fn user(policy: &Policy, request: &Request, verified: &Stated) -> String {
         None => "none".to_owned(),
         Some(identity) => {
             let trust = if identity.trusted { "trusted" } else { "not trusted" };
-            format!("{} ({trust})", String::from_utf8_lossy(identity.id))
+            format!("{} ({trust})", String::from_utf8_lossy(&identity.id))
         }
     }
 }

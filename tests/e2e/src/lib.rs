@@ -222,7 +222,11 @@ pub async fn each(setup: Setup, test: impl AsyncFn(Mesh)) {
 struct Nothing;
 
 impl Verified for Nothing {
-    fn claims(&self) -> Option<&Pairs> {
+    fn issuer(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn claim(&self, _: &str) -> Option<Vec<u8>> {
         None
     }
 

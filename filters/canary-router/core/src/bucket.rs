@@ -7,8 +7,6 @@
 //! users are picked whom Unleash picks, and each percent is refined into a hundred parts. The map is a permutation of
 //! `h % 10000`, so all buckets are alike to within 2e-6.
 
-use std::io::Read;
-
 /// How many buckets there are: one is 0.01 % of the users.
 pub const BUCKETS: u16 = 10_000;
 
@@ -24,9 +22,9 @@ pub struct Placement {
 /// Places a user, by the bytes of the id, in the rollout named by the salt.
 #[must_use]
 pub fn place(salt: &str, id: &[u8]) -> Placement {
-    let mut key = salt.as_bytes().chain(&b":"[..]).chain(id);
+    let key = [salt.as_bytes(), b":", id].concat();
     // reading from memory cannot fail
-    let hash = murmur3::murmur3_32(&mut key, 0).unwrap_or_default();
+    let hash = murmur3::murmur3_32(&mut key.as_slice(), 0).unwrap_or_default();
     let bucket = (hash % 100) * 100 + (hash / 100) % 100;
     Placement { hash, bucket: u16::try_from(bucket).unwrap_or_default() }
 }

@@ -80,7 +80,7 @@ pub fn decide(policy: &Policy, request: &Request, verified: &dyn Verified, chanc
         return Some(Decision { arm: Some(arm), reason: Reason::Peer, ..decision });
     }
     let found = OnceCell::new();
-    let identity = || *found.get_or_init(|| resolve(&policy.settings.identity, request, verified));
+    let identity = || found.get_or_init(|| resolve(&policy.settings.identity, request, verified)).as_ref();
     if let Some((place, arm)) = rule.overridden(request, identity) {
         return Some(Decision { arm: Some(arm), reason: Reason::Override, overridden: Some(place), ..decision });
     }
@@ -103,11 +103,11 @@ pub(crate) fn inherited_value<'r>(policy: &Policy, request: &Request<'r>, verifi
     verified.peer().then_some(value)
 }
 
-fn by_identity<'r>(
+fn by_identity<'i>(
     policy: &Policy,
     rule: &Rule,
-    request: &Request<'r>,
-    identity: impl Fn() -> Option<Identity<'r>>,
+    request: &'i Request,
+    identity: impl Fn() -> Option<&'i Identity<'i>>,
     chance: Chance,
     decision: Decision,
 ) -> Decision {
@@ -116,7 +116,7 @@ fn by_identity<'r>(
         let value = cookie(request.headers, anonymous?.cookie.0.as_bytes())?;
         (!value.is_empty()).then_some((value, Reason::Anonymous))
     };
-    let user = || identity().map(|identity| (identity.id, Reason::User));
+    let user = || identity().map(|identity| (&*identity.id, Reason::User));
     let keeps = anonymous.is_some_and(|anonymous| anonymous.on_login == OnLogin::Keep);
     let id = if keeps { known().or_else(user) } else { user().or_else(known) };
     if let Some((id, reason)) = id {

@@ -72,7 +72,7 @@ impl Rule {
     /// Whether a request is this rule's.
     #[must_use]
     pub fn is_for(&self, request: &Request) -> bool {
-        host_matches(&self.hosts, request.host) && matches_any(&self.ways, request)
+        host_matches(&self.hosts, &request.host) && matches_any(&self.ways, request)
     }
 
     /// Whether it is for every request, so that no later rule is ever reached.
@@ -106,10 +106,10 @@ impl Rule {
     }
 
     /// The first override that holds for a request: its place in the list, and its arm.
-    pub fn overridden<'r>(
+    pub fn overridden<'i>(
         &self,
-        request: &Request<'r>,
-        mut identity: impl FnMut() -> Option<Identity<'r>>,
+        request: &Request,
+        identity: impl Fn() -> Option<&'i Identity<'i>>,
     ) -> Option<(usize, ArmIndex)> {
         self.overrides.iter().enumerate().find_map(|(place, known)| {
             let headers = known.headers.0.iter().all(|(name, compare)| request.header_matches(name, compare));
@@ -131,8 +131,8 @@ impl Rule {
 }
 
 impl CheckedOverride {
-    fn has(&self, identity: Identity) -> bool {
-        identity.trusted && self.users.binary_search_by(|user| user.as_bytes().cmp(identity.id)).is_ok()
+    fn has(&self, identity: &Identity) -> bool {
+        identity.trusted && self.users.binary_search_by(|user| user.as_bytes().cmp(&identity.id)).is_ok()
     }
 }
 

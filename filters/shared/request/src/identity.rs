@@ -3,14 +3,18 @@
 //! An id is used byte for byte. An empty one counts as none. Whether it is trusted is told with it: rules about named
 //! users apply to trusted ids only, since anybody can send a header.
 
+use std::borrow::Cow;
+
 use filter_config::{Path, Read, Report, object, schema::Definitions, serde_json::Value};
 
-use crate::{HeaderName, Pairs, Request, cookie, query_value};
+use crate::{HeaderName, Request, cookie, query_value};
 
 /// What the proxy itself has verified about a request. Each is looked up only when asked for, since it costs a host call.
 pub trait Verified {
-    /// The claims of the verified JSON Web Token, if there is one.
-    fn claims(&self) -> Option<&Pairs>;
+    /// The issuer (`iss`) of the verified JSON Web Token; none where there is no token.
+    fn issuer(&self) -> Option<&[u8]>;
+    /// A claim of that token. Two claims cost less than the whole token does.
+    fn claim(&self, name: &str) -> Option<Vec<u8>>;
     /// Whether the peer proved an identity by mutual TLS.
     fn peer(&self) -> bool;
 }
@@ -97,36 +101,36 @@ impl Read for Source {
 }
 
 /// A user's id, and whether it can be believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity<'r> {
     /// The id, byte for byte; never empty.
-    pub id: &'r [u8],
+    pub id: Cow<'r, [u8]>,
     /// Whether it comes from a verified token or a source that the configuration trusts.
     pub trusted: bool,
 }
 
 /// The first id that one of the sources has.
 #[must_use]
-pub fn resolve<'r>(sources: &[Source], request: &Request<'r>, verified: &'r dyn Verified) -> Option<Identity<'r>> {
+pub fn resolve<'r>(sources: &[Source], request: &Request<'r>, verified: &dyn Verified) -> Option<Identity<'r>> {
     sources.iter().find_map(|source| {
-        let (id, trusted) = match &source.kind {
-            SourceKind::Jwt(jwt) => (claim(verified.claims()?, jwt)?, true),
+        let (id, trusted): (Cow<[u8]>, bool) = match &source.kind {
+            SourceKind::Jwt(jwt) => (claim(verified, jwt)?.into(), true),
             SourceKind::Header(name) => {
-                let mut copies = request.headers.iter().filter(|(n, _)| *n == name.as_str().as_bytes());
-                let (_, first) = copies.next()?;
+                let mut copies = request.headers.all(name.as_str().as_bytes());
+                let first = copies.next()?;
                 // a second copy means that somebody added one beside the one to trust
-                (first, source.trusted && copies.next().is_none())
+                (first.into(), source.trusted && copies.next().is_none())
             }
-            SourceKind::Cookie(name) => (cookie(request.headers, name.as_bytes())?, source.trusted),
-            SourceKind::Query(name) => (query_value(request.query, name.as_bytes())?, source.trusted),
+            SourceKind::Cookie(name) => (cookie(request.headers, name.as_bytes())?.into(), source.trusted),
+            SourceKind::Query(name) => (query_value(request.query, name.as_bytes())?.into(), source.trusted),
         };
         (!id.is_empty()).then_some(Identity { id, trusted })
     })
 }
 
-fn claim<'r>(claims: &'r Pairs, source: &JwtSource) -> Option<&'r [u8]> {
-    let issuer = claims.get(b"iss")?;
-    (issuer == source.issuer.as_bytes()).then(|| claims.get(source.claim.as_bytes())).flatten().filter(|id| is_text(id))
+fn claim(verified: &dyn Verified, source: &JwtSource) -> Option<Vec<u8>> {
+    let ours = verified.issuer()? == source.issuer.as_bytes();
+    ours.then(|| verified.claim(&source.claim)).flatten().filter(|id| is_text(id))
 }
 
 /// Whether a claim can be a string. The proxy hands a number over as its eight bytes in memory and a boolean as one, with
@@ -138,13 +142,18 @@ fn is_text(claim: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pairs;
     use filter_config::serde_json::json;
 
     struct Token(Option<Pairs>);
 
     impl Verified for Token {
-        fn claims(&self) -> Option<&Pairs> {
-            self.0.as_ref()
+        fn issuer(&self) -> Option<&[u8]> {
+            self.0.as_ref()?.get(b"iss")
+        }
+
+        fn claim(&self, name: &str) -> Option<Vec<u8>> {
+            self.0.as_ref()?.get(name.as_bytes()).map(<[u8]>::to_vec)
         }
 
         fn peer(&self) -> bool {
@@ -185,7 +194,8 @@ mod tests {
         for (claims, headers, expected) in cases {
             let token = Token(claims.as_ref().map(|list| Pairs::from_list(list)));
             let headers = Pairs::from_list(headers);
-            let found = resolve(&all, &Request::new(&headers), &token).map(|found| (found.id, found.trusted));
+            let found = resolve(&all, &Request::new(&headers), &token);
+            let found = found.as_ref().map(|found| (&*found.id, found.trusted));
             assert_eq!(found, *expected);
         }
     }

@@ -1,9 +1,11 @@
 //! One request, as matching and identity look at it.
 
+use std::borrow::Cow;
+
 use crate::{HeaderMatch, HeaderName, Pairs};
 
 /// A view of a request's headers, with what every rule asks for at hand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Request<'h> {
     /// All headers, pseudo-headers included.
     pub headers: &'h Pairs,
@@ -13,8 +15,8 @@ pub struct Request<'h> {
     pub scheme: &'h [u8],
     /// `:authority`: host and perhaps a port.
     pub authority: &'h [u8],
-    /// The host without its port: what stands before the last `:`, an IPv6 address keeping its brackets.
-    pub host: &'h [u8],
+    /// The host in lower case, without its port: what stands before the last `:`, an IPv6 address keeping its brackets.
+    pub host: Cow<'h, [u8]>,
     /// The path without query and fragment, as Envoy matches it.
     pub path: &'h [u8],
     /// The query, without its `?` and without a fragment; empty where there is none.
@@ -56,12 +58,14 @@ impl<'h> Request<'h> {
     }
 }
 
-fn host_of(authority: &[u8]) -> &[u8] {
+fn host_of(authority: &[u8]) -> Cow<'_, [u8]> {
     let split = authority.iter().rposition(|byte| *byte == b':');
-    match split.and_then(|at| authority.split_at_checked(at)) {
+    let host = match split.and_then(|at| authority.split_at_checked(at)) {
         Some((host, [_colon, port @ ..])) if port.iter().all(u8::is_ascii_digit) => host,
         _ => authority,
-    }
+    };
+    // once here, rather than byte by byte in each rule
+    if host.iter().any(u8::is_ascii_uppercase) { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
 }
 
 fn path_and_query(target: &[u8]) -> (&[u8], &[u8]) {
@@ -109,13 +113,14 @@ mod tests {
             ("devmentor.local:8080", "/api/ai?x=1#f", "devmentor.local", "/api/ai", "x=1"),
             ("[::1]:8080", "/a#f?x", "[::1]", "/a", ""),
             ("[::1]", "/a?", "[::1]", "/a", ""),
+            ("DevMentor.Local:80", "/A", "devmentor.local", "/A", ""),
             ("host:", "*", "host", "*", ""),
             ("", "", "", "", ""),
         ];
         for (authority, target, host, path, query) in cases {
             let mut headers = Pairs::default();
             let request = with(&mut headers, &[(":path", target), (":authority", authority)]);
-            assert_eq!(request.host, host.as_bytes(), "{authority}");
+            assert_eq!(&*request.host, host.as_bytes(), "{authority}");
             assert_eq!(request.path, path.as_bytes(), "{target}");
             assert_eq!(request.query, query.as_bytes(), "{target}");
         }

@@ -1,26 +1,30 @@
-//! What the proxy has verified about the current request, asked for at most once each.
+//! What the proxy has verified about the current request, asked for only when a decision needs it.
 
 use std::cell::OnceCell;
 
 use filter_host::property;
-use filter_request::{Pairs, Verified};
+use filter_request::Verified;
 
-/// Where Istio's JWT filter (and Envoy's, with `payload_in_metadata: payload`) puts the claims of a verified token.
-const CLAIMS: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload";
+/// Where Istio's JWT filter (and Envoy's, with `payload_in_metadata: payload`) puts the claims of a verified token, each
+/// under its name.
+const CLAIMS: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload\0";
 const MUTUAL_TLS: &[u8] = b"connection\0mtls";
 const PEER_URI: &[u8] = b"connection\0uri_san_peer_certificate";
 
 /// The current request's verified facts, from the host.
 #[derive(Debug, Default)]
 pub struct HostVerified {
-    claims: OnceCell<Option<Pairs>>,
+    issuer: OnceCell<Option<Vec<u8>>>,
     peer: OnceCell<bool>,
 }
 
 impl Verified for HostVerified {
-    fn claims(&self) -> Option<&Pairs> {
-        // the whole payload is one call; its claims one by one would be one each
-        self.claims.get_or_init(|| property::get(CLAIMS).map(Pairs::from_serialized)).as_ref()
+    fn issuer(&self) -> Option<&[u8]> {
+        self.issuer.get_or_init(|| self.claim("iss")).as_deref()
+    }
+
+    fn claim(&self, name: &str) -> Option<Vec<u8>> {
+        property::get(&[CLAIMS, name.as_bytes()].concat())
     }
 
     fn peer(&self) -> bool {

@@ -82,8 +82,12 @@ impl Facts {
 }
 
 impl Verified for Facts {
-    fn claims(&self) -> Option<&Pairs> {
-        self.claims.as_ref()
+    fn issuer(&self) -> Option<&[u8]> {
+        self.claims.as_ref()?.get(b"iss")
+    }
+
+    fn claim(&self, name: &str) -> Option<Vec<u8>> {
+        self.claims.as_ref()?.get(name.as_bytes()).map(<[u8]>::to_vec)
     }
 
     fn peer(&self) -> bool {

@@ -9,7 +9,8 @@ use filter_runtime::{Counter, follow_host_level};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 
-const CLAIMS: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload";
+const ISSUER: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload\0iss";
+const SUBJECT: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload\0sub";
 const ARM_HEADER: &[u8] = b"x-canary-arm";
 /// The arm of every request. The benchmark's user gets the same from canary-router, so that the same route is taken.
 const ARM: &[u8] = b"v2";
@@ -71,7 +72,8 @@ impl Stream {
     fn request(&self) -> Result<()> {
         let _headers = headers::all(Map::Request)?;
         if self.0.matched {
-            let _claims = property::get(CLAIMS);
+            // the claim is asked for where there is a token, as canary-router does
+            let _subject = property::get(ISSUER).and_then(|_| property::get(SUBJECT));
             headers::set(Map::Request, ARM_HEADER, ARM)?;
             self.0.decisions.increment();
         }

@@ -4,7 +4,7 @@
 //! | call | why canary-router makes it |
 //! |---|---|
 //! | `proxy_get_header_map_pairs` (request) | host, path and headers for the rules, header and cookie for the id: all in one call |
-//! | `proxy_get_property` (payload of the JWT filter) | the id's first source; made with or without a token |
+//! | `proxy_get_property` (`iss` of the verified token, then `sub`) | the first identity source; without a token only the first |
 //! | `proxy_replace_header_map_value` (`x-canary-arm`) | the arm |
 //! | `proxy_get_header_map_value` (`:status`) | the response's class, for its counter |
 //! | once a second: `proxy_get_log_level`, two `proxy_increment_metric` | counters gather in the VM, one for decisions and one for responses |
