@@ -1,17 +1,15 @@
 //! `rcctl explain`: the decision for one request, step by step, and what an update moves.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use canary_core::rule::{BASELINE, Rule};
-use canary_core::split::moves;
 use canary_core::written::Mode;
 use canary_core::{Decision, Policy, decide, load};
 use filter_config::NothingKept;
 use filter_request::{Pairs, Request, SourceKind, Verified, resolve};
 
-use crate::{Outcome, document, filters};
+use crate::{Outcome, document, filters, update};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -68,9 +66,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     print!("{}", explained(&policy, &request, &verified));
     let Some(old) = &arguments.from else { return Ok(true) };
     let old = self::policy(old)?;
-    let (text, crosses) = update(&old, &policy);
-    print!("\n{text}");
-    Ok(!crosses)
+    let updates = update::of(&old, &policy);
+    println!();
+    for update in &updates {
+        let mut text = String::new();
+        line(&mut text, "update", &update.to_string());
+        print!("{text}");
+    }
+    Ok(!updates.iter().any(|update| update.crosses))
 }
 
 fn policy(path: &Path) -> Result<Policy, String> {
@@ -197,47 +200,4 @@ fn ranges(rule: &Rule) -> String {
     });
     let baseline = rule.arm(BASELINE).map_or("", |arm| arm.as_str());
     canaries.chain([format!("{baseline} the rest")]).collect::<Vec<_>>().join(", ")
-}
-
-/// What an update moves, and whether it moves anybody between two canary arms.
-fn update(old: &Policy, new: &Policy) -> (String, bool) {
-    let mut text = String::new();
-    let mut crosses = false;
-    let names: BTreeSet<&str> = old.rules.iter().chain(&new.rules).map(|rule| rule.name.as_str()).collect();
-    for name in names {
-        let find = |policy: &'_ Policy| policy.rules.iter().find(|rule| rule.name.as_str() == name).cloned();
-        let told = match (find(old), find(new)) {
-            (Some(old), Some(new)) => rule_update(&old, &new, &mut crosses),
-            (None, Some(_)) => "is new: its users had what the VirtualService gave them".to_owned(),
-            (Some(_), None) => "is gone: its users get what the VirtualService gives them".to_owned(),
-            (None, None) => continue,
-        };
-        line(&mut text, "update", &format!("{name}: {told}"));
-    }
-    (text, crosses)
-}
-
-fn rule_update(old: &Rule, new: &Rule, crosses: &mut bool) -> String {
-    if old.salt != new.salt && (old.arms.len() > 1 || new.arms.len() > 1) {
-        let still = |rule: &Rule| rule.split.taken().iter().all(|taken| taken.width() == 0);
-        let same_baseline = old.arm(BASELINE) == new.arm(BASELINE);
-        if still(old) && still(new) && same_baseline {
-            return "the salt changes while no canary arm has users: nobody moves".to_owned();
-        }
-        return "the salt changes: every user is dealt anew".to_owned();
-    }
-    fn arm(rule: &Rule, bucket: u16) -> &str {
-        rule.arm(rule.arm_of(bucket)).map_or("", |arm| arm.as_str())
-    }
-    let canary = |rule: &Rule, name: &str| rule.arms.iter().skip(1).any(|arm| arm.as_str() == name);
-    let moves = moves(|bucket| arm(old, bucket), |bucket| arm(new, bucket));
-    let told = moves.iter().map(|moved| {
-        let percent = f64::from(moved.buckets) / 100.0;
-        let crossing = canary(old, moved.from) && canary(new, moved.to);
-        *crosses |= crossing;
-        let warning = if crossing { " (warning: users cross from one canary arm to another)" } else { "" };
-        format!("{percent} % of users move from {} to {}{warning}", moved.from, moved.to)
-    });
-    let told: Vec<String> = told.collect();
-    if told.is_empty() { "nobody moves".to_owned() } else { told.join("; ") }
 }

@@ -3,6 +3,8 @@
 use filter_config::{NothingKept, Report};
 use serde_json::Value;
 
+use crate::update;
+
 /// A filter as the commands see it.
 #[derive(Debug)]
 pub(crate) struct Filter {
@@ -12,6 +14,8 @@ pub(crate) struct Filter {
     mark: &'static str,
     /// Finds what is wrong with a configuration.
     pub(crate) check: fn(&Value) -> Report,
+    /// Finds what an update of a configuration does to users without need; both are without mistakes.
+    pub(crate) warn_of_update: fn(&Value, &Value) -> Vec<String>,
     /// Its JSON Schema.
     pub(crate) schema: fn() -> Value,
 }
@@ -21,6 +25,11 @@ pub(crate) const FILTERS: &[Filter] = &[Filter {
     name: "canary-router",
     mark: "armHeader",
     check: |configuration| canary_core::load(configuration.to_string().as_bytes(), &NothingKept).report,
+    warn_of_update: |old, new| {
+        let policy = |value: &Value| canary_core::load(value.to_string().as_bytes(), &NothingKept).policy;
+        let updates = update::of(&policy(old), &policy(new));
+        updates.iter().filter(|update| update.harms).map(ToString::to_string).collect()
+    },
     schema: || filter_config::schema::document::<canary_core::config::Config>("canary-router"),
 }];
 

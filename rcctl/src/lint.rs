@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::document::{self, Found};
 use crate::{Outcome, filters};
 
@@ -13,6 +15,9 @@ pub(crate) struct Arguments {
     /// The filter that bare configurations are for, where they don't show it.
     #[arg(long)]
     filter: Option<String>,
+    /// What is applied now: warns where the update moves users who need not move.
+    #[arg(long, value_name = "OLD")]
+    from: Option<PathBuf>,
     /// Takes warnings as mistakes.
     #[arg(long)]
     strict: bool,
@@ -28,6 +33,10 @@ struct Tally {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let filter = arguments.filter.as_deref().map(filters::named).transpose()?;
+    let old = match &arguments.from {
+        Some(old) => document::read(old)?.iter().flat_map(|document| document::find(document, filter)).collect(),
+        None => Vec::new(),
+    };
     let mut tally = Tally::default();
     for file in &arguments.files {
         let place = file.display().to_string();
@@ -38,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             }
             Ok(documents) => {
                 for found in documents.iter().flat_map(|document| document::find(document, filter)) {
-                    lint(&place, &found, &mut tally);
+                    lint(&place, &found, &old, &mut tally);
                 }
             }
         }
@@ -51,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(tally.mistakes == 0 && (!arguments.strict || tally.warnings == 0))
 }
 
-fn lint(place: &str, found: &Found, tally: &mut Tally) {
+fn lint(place: &str, found: &Found, old: &[Found], tally: &mut Tally) {
     tally.configurations += 1;
     let holder = &found.holder;
     let configuration = match &found.configuration {
@@ -66,9 +75,23 @@ fn lint(place: &str, found: &Found, tally: &mut Tally) {
     for mistake in report.errors.iter().chain(&report.unknown) {
         println!("{place}: {holder}{mistake}");
     }
-    for warning in &report.warnings {
+    let updates = if report.errors.is_empty() { warnings_of_update(found, configuration, old) } else { Vec::new() };
+    let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).chain(updates).collect();
+    for warning in &warnings {
         println!("{place}: {holder}warning: {warning}");
     }
     tally.mistakes += report.errors.len() + report.unknown.len();
-    tally.warnings += report.warnings.len();
+    tally.warnings += warnings.len();
+}
+
+/// The warnings of an update of what was found: over the configuration of the same holder, or the only one there is.
+fn warnings_of_update(found: &Found, configuration: &Value, old: &[Found]) -> Vec<String> {
+    let same = old.iter().find(|old| old.filter.name == found.filter.name && old.holder == found.holder);
+    let only = || old.first().filter(|only| old.len() == 1 && only.filter.name == found.filter.name);
+    let Some(Ok(old)) = same.or_else(only).map(|old| &old.configuration) else { return Vec::new() };
+    if (found.filter.check)(old).errors.is_empty() {
+        (found.filter.warn_of_update)(old, configuration)
+    } else {
+        Vec::new()
+    }
 }

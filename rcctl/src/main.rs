@@ -8,6 +8,7 @@ mod filters;
 mod lint;
 mod module;
 mod schema;
+mod update;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -240,6 +240,26 @@ fn explain_from_tells_who_moves() {
 }
 
 #[test]
+fn lint_warns_of_an_update_that_moves_users_without_need() {
+    let old = File::new("lint-old.json", &two_arms(60.0, 30.0).to_string());
+    let lint = |new: &Value| {
+        let new = File::new("lint-new.json", &new.to_string());
+        let said = rcctl(&["lint", "--from", old.path(), new.path()], "");
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        said.out
+    };
+    assert!(lint(&two_arms(60.0, 40.0)).ends_with("0 mistakes, 0 warnings\n"));
+    let crossing = lint(&two_arms(30.0, 60.0));
+    assert!(
+        crossing.contains("warning: ai-gateway: ") && crossing.contains("20 % of users move from v2 to v3"),
+        "{crossing}"
+    );
+    let mut salted = two_arms(60.0, 30.0);
+    salted["rules"][0]["salt"] = json!("other");
+    assert!(lint(&salted).contains("warning: ai-gateway: the salt changes: every user is dealt anew"));
+}
+
+#[test]
 fn explain_refuses_what_it_cannot_tell() {
     let bad = File::new("bad.json", &config(120.5).to_string());
     let said = rcctl(&["explain", "--config", bad.path()], "");
