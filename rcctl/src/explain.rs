@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use canary_core::rule::{BASELINE, Rule};
 use canary_core::written::Mode;
-use canary_core::{Decision, Policy, decide, load};
+use canary_core::{Decision, Policy, admit, decide, load};
 use filter_config::NothingKept;
 use filter_request::{Pairs, Request, SourceKind, Verified, resolve};
 
@@ -62,7 +62,8 @@ impl Verified for Stated {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let policy = policy(&arguments.config)?;
     let (headers, verified) = request(arguments, &policy)?;
-    let request = Request::new(&headers);
+    let admitted = admit(&policy.settings, &headers, &verified);
+    let request = Request::new(&admitted.headers);
     print!("{}", explained(&policy, &request, &verified));
     let Some(old) = &arguments.from else { return Ok(true) };
     let old = self::policy(old)?;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use canary_core::effects::changes_response;
 use canary_core::written::Mode;
-use canary_core::{Decision, HeaderChange, decide, request_effects, response_effects};
+use canary_core::{Decision, HeaderChange, admit, decide, request_effects, response_effects};
 use filter_host::Result;
 use filter_host::headers::{self, Map};
 use filter_request::{Pairs, Request};
@@ -30,10 +30,11 @@ impl Stream {
         let instance = Rc::clone(&self.instance);
         let policy = &instance.policy;
         let headers = headers::all(Map::Request).inspect_err(|_| self.strip_unseen())?;
-        let request = Request::new(&headers);
         let verified = HostVerified::default();
+        let admitted = admit(&policy.settings, &headers, &verified);
+        let request = Request::new(&admitted.headers);
         let decision = decide(policy, &request, &verified, &chance);
-        let effects = request_effects(policy, &request, &verified, decision.as_ref());
+        let effects = request_effects(policy, &admitted, decision.as_ref());
         for name in effects.remove {
             headers::remove(Map::Request, name)?;
         }

@@ -51,6 +51,16 @@ async fn no_arm_of_a_client_survives_whatever_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_override_on_the_arm_header_itself_is_no_way_in() {
+    let config = with(config(0.0), "/rules/0/overrides/-", json!({"arm": "v2", "headers": {"x-canary-arm": {}}}));
+    each(Setup::new(config), async |mesh| {
+        assert_eq!(mesh.ask(forged(user(1))).await.served_by(), "v1");
+        assert_eq!(arms(&mesh.v1.take_one()), ["v1"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn http_2_strips_as_well() {
     each(Setup::new(config(0.0)), async |mesh| {
         let client = H2Client::connect(mesh.envoy.addr("main")).await.unwrap();

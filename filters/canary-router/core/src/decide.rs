@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use filter_config::choice;
-use filter_request::{Identity, Request, Trust, Verified, cookie, copies, resolve};
+use filter_request::{Identity, Request, Verified, cookie, resolve};
 
 use crate::bucket::{Placement, place};
 use crate::load::Policy;
@@ -56,7 +56,7 @@ pub struct Decision {
 /// Sixteen bytes by chance; none where the host has none.
 pub type Chance<'c> = &'c dyn Fn() -> Option<[u8; 16]>;
 
-/// Decides for one request; none where no rule is for it.
+/// Decides for one request whose headers were admitted ([`crate::admit`]); none where no rule is for it.
 pub fn decide(policy: &Policy, request: &Request, verified: &dyn Verified, chance: Chance) -> Option<Decision> {
     let (index, rule) = policy.rules.iter().enumerate().find(|(_, rule)| rule.is_for(request))?;
     let mode = rule.mode.min(policy.settings.mode);
@@ -76,7 +76,7 @@ pub fn decide(policy: &Policy, request: &Request, verified: &dyn Verified, chanc
     if mode == Mode::Off {
         return Some(decision);
     }
-    if let Some(arm) = inherited(policy, rule, request, verified) {
+    if let Some(arm) = inherited(policy, rule, request) {
         return Some(Decision { arm: Some(arm), reason: Reason::Peer, ..decision });
     }
     let found = OnceCell::new();
@@ -87,20 +87,9 @@ pub fn decide(policy: &Policy, request: &Request, verified: &dyn Verified, chanc
     Some(by_identity(policy, rule, request, identity, chance, decision))
 }
 
-/// The arm that a verified peer has decided already, if this rule knows it.
-fn inherited(policy: &Policy, rule: &Rule, request: &Request, verified: &dyn Verified) -> Option<ArmIndex> {
-    let value = inherited_value(policy, request, verified)?;
-    rule.arm_named(value)
-}
-
-/// The one value of the arm header that came from a peer with a verified identity. Two values are nobody's decision.
-pub(crate) fn inherited_value<'r>(policy: &Policy, request: &Request<'r>, verified: &dyn Verified) -> Option<&'r [u8]> {
-    if policy.settings.trust != Trust::Mesh || copies(request.headers, &policy.settings.owned).is_empty() {
-        return None;
-    }
-    let mut values = request.headers.all(policy.settings.arm_header.as_str().as_bytes());
-    let value = values.next().filter(|_| values.next().is_none())?;
-    verified.peer().then_some(value)
+/// The arm that a verified peer has decided already, if this rule knows it. Any other peer's value was not admitted.
+fn inherited(policy: &Policy, rule: &Rule, request: &Request) -> Option<ArmIndex> {
+    rule.arm_named(request.headers.get(policy.settings.arm_header.as_str().as_bytes())?)
 }
 
 fn by_identity<'i>(

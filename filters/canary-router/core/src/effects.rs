@@ -1,8 +1,9 @@
 //! What a decision does to headers: those of the request on its way in, those of the response on its way out.
 
-use filter_request::{Pairs, Request, Trust, Verified, copies};
+use filter_request::Pairs;
 
-use crate::decide::{Decision, inherited_value};
+use crate::boundary::Admitted;
+use crate::decide::Decision;
 use crate::load::Policy;
 use crate::written::{Anonymous, ArmCaching, MaxAge, Mode};
 
@@ -15,24 +16,24 @@ pub struct RequestEffects<'a> {
     pub arm: Option<&'a str>,
 }
 
-/// The changes to a request: the trust boundary first, on every path, then the arm.
+/// The changes to a request: what was not admitted goes, and the arm is set. The kill switch leaves no arm header at all,
+/// not even a verified peer's.
+#[must_use]
 pub fn request_effects<'a>(
     policy: &'a Policy,
-    request: &Request<'a>,
-    verified: &dyn Verified,
+    admitted: &'a Admitted,
     decision: Option<&Decision>,
 ) -> RequestEffects<'a> {
-    let settings = &policy.settings;
+    let arm_header = policy.settings.arm_header.as_str().as_bytes();
     let enforced = decision.filter(|decision| decision.mode == Mode::Enforce);
     let rule = enforced.and_then(|decision| policy.rules.get(decision.rule));
     let arm = enforced.and_then(|decision| decision.arm).zip(rule).and_then(|(arm, rule)| rule.arm(arm));
-    let canonical = settings.arm_header.as_str().as_bytes();
-    let mut remove = copies(request.headers, &settings.owned);
-    if !remove.is_empty() {
-        let off = decision.is_some_and(|decision| decision.mode == Mode::Off);
-        // a verified peer's value stays, unless the kill switch says that there is to be none
-        let kept = !off && settings.trust == Trust::Mesh && inherited_value(policy, request, verified).is_some();
-        remove.retain(|name| *name != canonical || (!kept && arm.is_none()));
+    // setting a header takes the place of every copy, so that one is not removed beforehand
+    let mut remove: Vec<&[u8]> =
+        admitted.removed.iter().copied().filter(|name| arm.is_none() || *name != arm_header).collect();
+    let off = decision.is_some_and(|decision| decision.mode == Mode::Off);
+    if off && admitted.headers.get(arm_header).is_some() {
+        remove.push(arm_header);
     }
     RequestEffects { remove, arm: arm.map(|arm| arm.as_str()) }
 }

@@ -162,6 +162,21 @@ fn at_the_edge_no_arm_of_the_client_survives_in_any_spelling() {
 }
 
 #[test]
+fn at_the_edge_nothing_that_decides_sees_a_forged_arm() {
+    let seen = policy(&example_with(&[
+        ("/identity", json!([{"header": "x-canary-arm"}])),
+        (
+            "/rules/0/overrides",
+            json!([{"arm": "v2", "headers": {"x_canary_arm": {}}}, {"arm": "v2", "headers": {"x-canary-arm": {}}}]),
+        ),
+    ]));
+    let outcome = ask(&seen, &[("x-canary-arm", "v2"), ("x_canary_arm", "v2")], &Facts::default());
+    assert_eq!((outcome.reason, outcome.arm_headers), (Some("no_identity"), vec![]));
+    let matched = policy(&example_with(&[("/rules/0/match", json!([{"headers": {"x-canary-arm": {}}}]))]));
+    assert_eq!(ask(&matched, &[("x-canary-arm", "v2")], &Facts::user("qa-1")).decision, None);
+}
+
+#[test]
 fn inside_the_mesh_a_verified_peers_arm_is_kept() {
     let config = example_with(&[("/trust", json!("mesh")), ("/rules/0/arms/0/weight", json!(0))]);
     let policy = policy(&config);

@@ -5,7 +5,7 @@
 
 mod common;
 
-use canary_core::{decide, load, request_effects};
+use canary_core::{admit, decide, load, request_effects};
 use common::{Facts, example};
 use filter_config::NothingKept;
 use filter_request::{Pairs, Request};
@@ -56,9 +56,9 @@ proptest! {
         let policy = load(config.to_string().as_bytes(), &NothingKept).policy;
         let owned = policy.settings.owned[0].as_str();
         let headers = Pairs::from_list(&[(":authority", "devmentor.local"), (":path", "/api/ai"), (owned, "forged")]);
-        let request = Request::new(&headers);
-        let decision = decide(&policy, &request, &Facts::default(), &|| None);
-        let effects = request_effects(&policy, &request, &Facts::default(), decision.as_ref());
+        let admitted = admit(&policy.settings, &headers, &Facts::default());
+        let decision = decide(&policy, &Request::new(&admitted.headers), &Facts::default(), &|| None);
+        let effects = request_effects(&policy, &admitted, decision.as_ref());
         prop_assert!(effects.arm.is_some() || effects.remove.contains(&owned.as_bytes()));
     }
 

@@ -53,6 +53,13 @@ impl Pairs {
         self.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value)
     }
 
+    /// The same without some names.
+    #[must_use]
+    pub fn without(&self, names: &[&[u8]]) -> Self {
+        let kept: Vec<(&[u8], &[u8])> = self.iter().filter(|(name, _)| !names.contains(name)).collect();
+        Self::from_list(&kept)
+    }
+
     /// The first value of a name.
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
@@ -113,6 +120,7 @@ mod tests {
         assert_eq!(pairs.iter().collect::<Vec<_>>(), list);
         assert_eq!(pairs.all(b"a").collect::<Vec<_>>(), [b"1".as_slice(), b"\xff\0x"]);
         assert_eq!(pairs.get(b"c"), None);
+        assert_eq!(pairs.without(&[b"a", b"c"]).iter().collect::<Vec<_>>(), [(&b"b"[..], &b""[..])]);
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use canary_core::{Decision, HeaderChange, Loaded, Policy, decide, load, request_effects, response_effects};
+use canary_core::{Decision, HeaderChange, Loaded, Policy, admit, decide, load, request_effects, response_effects};
 use filter_config::{Kept, NothingKept};
 use filter_request::{Pairs, Request, Verified};
 use serde_json::{Value, json};
@@ -115,9 +115,10 @@ pub fn ask_response(policy: &Policy, headers: &[(&str, &str)], facts: &Facts, re
     list.retain(|(name, _)| !headers.iter().any(|(given, _)| given == name));
     list.extend(headers);
     let pairs = Pairs::from_list(&list);
-    let request = Request::new(&pairs);
+    let admitted = admit(&policy.settings, &pairs, facts);
+    let request = Request::new(&admitted.headers);
     let decision = decide(policy, &request, facts, &|| Some([7; 16]));
-    let effects = request_effects(policy, &request, facts, decision.as_ref());
+    let effects = request_effects(policy, &admitted, decision.as_ref());
     let folded = |name: &str| name.replace('_', "-");
     let owned = |name: &str| policy.settings.owned.iter().any(|owned| owned.as_str() == folded(name));
     let set = effects.arm.map(|arm| (policy.settings.arm_header.as_str().to_owned(), arm.to_owned()));
