@@ -7,7 +7,7 @@ use canary_core::rule::{BASELINE, Rule};
 use canary_core::written::Mode;
 use canary_core::{Decision, Policy, admit, decide, load};
 use filter_config::NothingKept;
-use filter_request::{Pairs, Request, SourceKind, Verified, resolve};
+use filter_request::{Pairs, Request, SourceKind, Stated, resolve};
 
 use crate::{Outcome, document, filters, update};
 
@@ -37,26 +37,6 @@ pub(crate) struct Arguments {
     /// An older configuration: says whom the update moves, and exits with 1 where it moves users between canary arms.
     #[arg(long, value_name = "OLD")]
     from: Option<PathBuf>,
-}
-
-/// The facts that the command line states.
-#[derive(Debug)]
-struct Stated {
-    claims: Option<Pairs>,
-}
-
-impl Verified for Stated {
-    fn issuer(&self) -> Option<&[u8]> {
-        self.claims.as_ref()?.get(b"iss")
-    }
-
-    fn claim(&self, name: &str) -> Option<Vec<u8>> {
-        self.claims.as_ref()?.get(name.as_bytes()).map(<[u8]>::to_vec)
-    }
-
-    fn peer(&self) -> bool {
-        false
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
@@ -128,7 +108,7 @@ fn request(arguments: &Arguments, policy: &Policy) -> Result<(Pairs, Stated), St
     }
     headers.push((":path".to_owned(), path));
     let claims = (!claims.is_empty()).then(|| Pairs::from_list(&claims));
-    Ok((Pairs::from_list(&headers), Stated { claims }))
+    Ok((Pairs::from_list(&headers), Stated { claims, peer: false }))
 }
 
 fn pair(text: &str, option: &str) -> Result<(String, String), String> {

@@ -2,7 +2,8 @@
 
 use canary_core::rule::{ArmIndex, Rule};
 use canary_core::{Decision, Policy, Reason};
-use filter_runtime::Counter;
+use filter_config::Name;
+use filter_runtime::{Counter, metric_name};
 
 /// The counters of one policy. Every combination has its place from the start, so that counting looks nothing up.
 pub(crate) struct Meters {
@@ -11,12 +12,15 @@ pub(crate) struct Meters {
 }
 
 struct RuleMeters {
+    rule: Name,
     without_identity: Counter,
     /// The arms in their order, then no arm.
     arms: Vec<ArmMeters>,
 }
 
 struct ArmMeters {
+    /// None where there is no arm.
+    arm: Option<Name>,
     /// By reason, in the order of [`Reason::ALL`].
     decisions: Vec<Counter>,
     /// By status class, in the order of [`CLASSES`].
@@ -30,10 +34,7 @@ const NO_ARM: &str = "none";
 
 impl Meters {
     pub(crate) fn new(policy: &Policy) -> Self {
-        Self {
-            rules: policy.rules.iter().map(RuleMeters::new).collect(),
-            host_failures: Counter::new("runtime_control_canary_router_host_failures_total", &[]),
-        }
+        Self { rules: policy.rules.iter().map(RuleMeters::new).collect(), host_failures: Counter::default() }
     }
 
     pub(crate) fn decided(&self, decision: &Decision) {
@@ -60,25 +61,19 @@ impl Meters {
     }
 
     pub(crate) fn flush(&self) {
-        for rule in &self.rules {
-            rule.without_identity.flush();
-            for arm in &rule.arms {
-                arm.decisions.iter().chain(&arm.responses).for_each(Counter::flush);
-            }
-        }
-        self.host_failures.flush();
+        self.rules.iter().for_each(RuleMeters::flush);
+        self.host_failures.flush(|| name("host_failures_total", &[]));
     }
+}
+
+fn name(what: &str, tags: &[(&str, &str)]) -> String {
+    metric_name(&format!("runtime_control_canary_router_{what}"), tags)
 }
 
 impl RuleMeters {
     fn new(rule: &Rule) -> Self {
-        let name = rule.name.as_str();
-        let arms = rule.arms.iter().map(filter_config::Name::as_str).chain([NO_ARM]);
-        let tags = [("rule", name)];
-        Self {
-            without_identity: Counter::new("runtime_control_canary_router_requests_without_identity_total", &tags),
-            arms: arms.map(|arm| ArmMeters::new(name, arm)).collect(),
-        }
+        let arms = rule.arms.iter().cloned().map(Some).chain([None]);
+        Self { rule: rule.name.clone(), without_identity: Counter::default(), arms: arms.map(ArmMeters::new).collect() }
     }
 
     fn arm(&self, arm: Option<ArmIndex>) -> Option<&ArmMeters> {
@@ -87,21 +82,25 @@ impl RuleMeters {
             None => self.arms.last(),
         }
     }
+
+    fn flush(&self) {
+        let rule = ("rule", self.rule.as_str());
+        self.without_identity.flush(|| name("requests_without_identity_total", &[rule]));
+        for ArmMeters { arm, decisions, responses } in &self.arms {
+            let arm = ("arm", arm.as_ref().map_or(NO_ARM, Name::as_str));
+            for (reason, counter) in Reason::ALL.iter().zip(decisions) {
+                counter.flush(|| name("decisions_total", &[rule, arm, ("reason", reason.as_str())]));
+            }
+            for (class, counter) in CLASSES.iter().zip(responses) {
+                counter.flush(|| name("responses_total", &[rule, arm, ("status_class", class)]));
+            }
+        }
+    }
 }
 
 impl ArmMeters {
-    fn new(rule: &str, arm: &str) -> Self {
-        let decision = |reason: &Reason| {
-            let tags = [("rule", rule), ("arm", arm), ("reason", reason.as_str())];
-            Counter::new("runtime_control_canary_router_decisions_total", &tags)
-        };
-        let response = |class: &&str| {
-            let tags = [("rule", rule), ("arm", arm), ("status_class", *class)];
-            Counter::new("runtime_control_canary_router_responses_total", &tags)
-        };
-        Self {
-            decisions: Reason::ALL.iter().map(decision).collect(),
-            responses: CLASSES.iter().map(response).collect(),
-        }
+    fn new(arm: Option<Name>) -> Self {
+        let counters = |count: usize| std::iter::repeat_with(Counter::default).take(count).collect();
+        Self { arm, decisions: counters(Reason::ALL.len()), responses: counters(CLASSES.len()) }
     }
 }

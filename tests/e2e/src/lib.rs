@@ -3,7 +3,7 @@
 
 use canary_core::{Policy, decide, load};
 use filter_config::NothingKept;
-use filter_request::{Pairs, Request as CoreRequest, Verified};
+use filter_request::{Pairs, Request as CoreRequest, Stated};
 use harness::{
     Bootstrap, Envoy, EnvoyOptions, FailurePolicy, JwtIssuer, JwtNeed, Listener, PluginConfig, RawClient, Request,
     Response, Upstream, WasmPlugin, envoy_binaries, route_on_header, route_to, virtual_hosts, wasm_path,
@@ -219,29 +219,13 @@ pub async fn each(setup: Setup, test: impl AsyncFn(Mesh)) {
     }
 }
 
-struct Nothing;
-
-impl Verified for Nothing {
-    fn issuer(&self) -> Option<&[u8]> {
-        None
-    }
-
-    fn claim(&self, _: &str) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn peer(&self) -> bool {
-        false
-    }
-}
-
 /// What the core, run here, decides for `GET /api/ai/chat` of a user known by a header.
 #[must_use]
 pub fn core_arm(policy: &Policy, id: &[u8]) -> String {
     let text: [(&[u8], &[u8]); 4] =
         [(b":method", b"GET"), (b":authority", HOST.as_bytes()), (b":path", b"/api/ai/chat"), (b"x-user-id", id)];
     let headers = Pairs::from_list(&text);
-    let decision = decide(policy, &CoreRequest::new(&headers), &Nothing, &|| None).expect("a rule");
+    let decision = decide(policy, &CoreRequest::new(&headers), &Stated::default(), &|| None).expect("a rule");
     let arm = decision.arm.expect("an arm");
     policy.rules[decision.rule].arms[arm].as_str().to_owned()
 }

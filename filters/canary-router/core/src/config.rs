@@ -13,7 +13,7 @@ object! {
     /// The configuration of canary-router.
     pub struct Config {
         /// The request header that carries the arm. This instance owns it.
-        "armHeader" arm_header: HeaderName = "x-canary-arm";
+        "armHeader" arm_header: HeaderName = DEFAULT_ARM_HEADER;
         /// From whom a value of the arm header is taken over.
         "trust" trust: Trust = "edge";
         /// What is done with decisions; a rule's own mode can only be weaker.

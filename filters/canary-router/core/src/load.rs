@@ -73,19 +73,16 @@ pub fn load(bytes: &[u8], kept: &dyn Kept) -> Loaded {
     let Some(value) = value else {
         return load_kept(bytes, kept, report);
     };
-    let config = Config::read(&value, &Path::Root, &mut report).filter(|config| check(config, &mut report));
-    let entries = match &config {
-        Some(config) => Some(config.rules.clone()),
-        // the rules are worth reading even where the settings are wrong
-        None => read_rules(&value),
-    };
-    let settings_value = without_rules(&value);
     let mut keep = Vec::new();
-    if config.is_some() {
-        keep.push(Keep { part: SETTINGS.to_owned(), value: Some(settings_value.clone()) });
-    }
-    let kept_settings = || kept.kept(SETTINGS).and_then(|value| read_settings(&value));
-    let settings = config.as_ref().map(Settings::of).or_else(kept_settings);
+    let (settings, entries) = match read_config(&value, &mut report) {
+        Some(mut config) => {
+            keep.push(Keep { part: SETTINGS.to_owned(), value: Some(without_rules(&value)) });
+            let entries = std::mem::take(&mut config.rules);
+            (Some(Settings::of(config)), Some(entries))
+        }
+        // the rules are worth reading even where the settings are wrong
+        None => (kept_settings(kept), read_rules(&value)),
+    };
     let old_order = kept_order(kept);
     let mut rules = match entries {
         Some(entries) => load_rules(entries, kept, &old_order, &mut keep, &mut report),
@@ -107,8 +104,7 @@ pub fn load(bytes: &[u8], kept: &dyn Kept) -> Loaded {
 
 /// The configuration is not even an object: what was kept goes on as a whole.
 fn load_kept(bytes: &[u8], kept: &dyn Kept, report: Report) -> Loaded {
-    let settings = kept.kept(SETTINGS).and_then(|value| read_settings(&value));
-    let (settings, rules, state) = match settings {
+    let (settings, rules, state) = match kept_settings(kept) {
         Some(settings) => (settings, kept_rules(kept, &kept_order(kept)), ConfigState::LastGood),
         None => (Settings::safe(&Value::Null), Vec::new(), ConfigState::Safe),
     };
@@ -139,9 +135,12 @@ fn without_rules(value: &Value) -> Value {
     settings
 }
 
-fn read_settings(value: &Value) -> Option<Settings> {
-    let mut report = Report::default();
-    Config::read(value, &Path::Root, &mut report).filter(|config| check(config, &mut report)).as_ref().map(Settings::of)
+fn read_config(value: &Value, report: &mut Report) -> Option<Config> {
+    Config::read(value, &Path::Root, report).filter(|config| check(config, report))
+}
+
+fn kept_settings(kept: &dyn Kept) -> Option<Settings> {
+    read_config(&kept.kept(SETTINGS)?, &mut Report::default()).map(Settings::of)
 }
 
 /// Checks what goes beyond single settings.
@@ -214,15 +213,15 @@ fn kept_rules(kept: &dyn Kept, order: &[String]) -> Vec<Rule> {
 }
 
 impl Settings {
-    fn of(config: &Config) -> Self {
+    fn of(config: Config) -> Self {
         Self {
-            arm_header: config.arm_header.clone(),
             reason_header: reason_header(&config.arm_header),
             owned: vec![config.arm_header.clone()],
+            arm_header: config.arm_header,
             trust: config.trust,
             mode: config.mode,
-            identity: config.identity.clone(),
-            anonymous: config.anonymous.clone(),
+            identity: config.identity,
+            anonymous: config.anonymous,
             echo: config.echo,
             arm_caching: config.arm_caching,
         }

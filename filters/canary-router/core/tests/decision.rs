@@ -8,7 +8,7 @@ mod common;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use canary_core::HeaderChange;
-use common::{Facts, ask, ask_response, example, example_with, policy};
+use common::{Facts, ask, ask_response, example, example_with, policy, token_of, verified_peer};
 use serde_json::{Value, json};
 
 /// The first `user-N` whose arm is the wanted one.
@@ -26,7 +26,7 @@ fn a_user_gets_the_same_arm_from_every_source() {
     let canary = user_in(&example(), "v2");
     let cookie = format!("a=b; uid={canary}");
     for (headers, facts) in [
-        (vec![], Facts::user(&canary)),
+        (vec![], token_of(&canary)),
         (vec![("x-user-id", canary.as_str())], Facts::default()),
         (vec![("cookie", cookie.as_str())], Facts::default()),
     ] {
@@ -55,7 +55,7 @@ fn raising_the_weight_moves_baseline_users_only() {
 fn requests_of_no_rule_get_no_arm() {
     let policy = policy(&example());
     for headers in [[(":path", "/api/auth")], [(":authority", "other.local")]] {
-        let outcome = ask(&policy, &headers, &Facts::user("ada"));
+        let outcome = ask(&policy, &headers, &token_of("ada"));
         assert_eq!((outcome.decision, outcome.arm_headers), (None, vec![]));
     }
 }
@@ -67,8 +67,8 @@ fn the_first_matching_rule_wins() {
     second["match"] = json!([]);
     second["arms"][0]["weight"] = json!(100);
     let policy = policy(&example_with(&[("/rules/0/arms/0/weight", json!(0)), ("/rules/-", second)]));
-    assert_eq!(ask(&policy, &[], &Facts::user("ada")).arm.as_deref(), Some("v1"));
-    assert_eq!(ask(&policy, &[(":path", "/x")], &Facts::user("ada")).arm.as_deref(), Some("v2"));
+    assert_eq!(ask(&policy, &[], &token_of("ada")).arm.as_deref(), Some("v1"));
+    assert_eq!(ask(&policy, &[(":path", "/x")], &token_of("ada")).arm.as_deref(), Some("v2"));
 }
 
 #[test]
@@ -85,13 +85,13 @@ fn overrides_come_in_order_and_before_the_hash() {
     type Case<'c> = (&'c [(&'c str, &'c str)], Facts, (&'c str, &'c str, Option<usize>));
     let cases: &[Case] = &[
         (&[("x-env", "canary")], Facts::default(), ("v2", "override", Some(0))),
-        (&[("x-env", "canary")], Facts::user("vip-7"), ("v2", "override", Some(0))),
-        (&[], Facts::user("qa-1"), ("v2", "override", Some(1))),
-        (&[], Facts::user("vip-7"), ("v1", "override", Some(2))),
-        (&[("user-agent", "DevMentor Beta/7")], Facts::user("u"), ("v2", "override", Some(3))),
-        (&[("cookie", "preview=")], Facts::user("u"), ("v2", "override", Some(4))),
-        (&[("x-a", "bc"), ("cookie", "c=d")], Facts::user("u"), ("v1", "override", Some(5))),
-        (&[("x-a", "bc")], Facts::user("u"), ("v1", "user", None)),
+        (&[("x-env", "canary")], token_of("vip-7"), ("v2", "override", Some(0))),
+        (&[], token_of("qa-1"), ("v2", "override", Some(1))),
+        (&[], token_of("vip-7"), ("v1", "override", Some(2))),
+        (&[("user-agent", "DevMentor Beta/7")], token_of("u"), ("v2", "override", Some(3))),
+        (&[("cookie", "preview=")], token_of("u"), ("v2", "override", Some(4))),
+        (&[("x-a", "bc"), ("cookie", "c=d")], token_of("u"), ("v1", "override", Some(5))),
+        (&[("x-a", "bc")], token_of("u"), ("v1", "user", None)),
         // a name in a header that anybody can send is nobody's name
         (&[("x-user-id", "qa-1")], Facts::default(), ("v1", "user", None)),
     ];
@@ -118,7 +118,7 @@ fn modes_weaken_what_is_done() {
     ];
     for (whole, rule, arm, reason) in cases {
         let policy = policy(&example_with(&[("/mode", json!(whole)), ("/rules/0/mode", json!(rule))]));
-        let outcome = ask(&policy, &[("x-canary-arm", "v2")], &Facts::user("qa-1"));
+        let outcome = ask(&policy, &[("x-canary-arm", "v2")], &token_of("qa-1"));
         assert_eq!((outcome.arm.as_deref(), outcome.reason), (arm, Some(reason)), "{whole} {rule}");
         let expected: Vec<_> = arm.map(|arm| ("x-canary-arm".to_owned(), arm.to_owned())).into_iter().collect();
         assert_eq!(outcome.arm_headers, expected, "a client's own arm never survives");
@@ -128,7 +128,7 @@ fn modes_weaken_what_is_done() {
 #[test]
 fn a_bare_off_in_yaml_switches_off() {
     let policy = policy(&example_with(&[("/mode", json!(false))]));
-    assert_eq!(ask(&policy, &[], &Facts::user("qa-1")).reason, Some("off"));
+    assert_eq!(ask(&policy, &[], &token_of("qa-1")).reason, Some("off"));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn at_the_edge_no_arm_of_the_client_survives_in_any_spelling() {
     for (config, headers, expected) in cases {
         let policy = common::loaded(&config).policy;
         let headers: Vec<_> = forged.iter().chain(&headers).copied().collect();
-        assert_eq!(ask(&policy, &headers, &Facts::peer()).arm_headers, expected, "{config}");
+        assert_eq!(ask(&policy, &headers, &verified_peer()).arm_headers, expected, "{config}");
     }
 }
 
@@ -173,7 +173,7 @@ fn at_the_edge_nothing_that_decides_sees_a_forged_arm() {
     let outcome = ask(&seen, &[("x-canary-arm", "v2"), ("x_canary_arm", "v2")], &Facts::default());
     assert_eq!((outcome.reason, outcome.arm_headers), (Some("no_identity"), vec![]));
     let matched = policy(&example_with(&[("/rules/0/match", json!([{"headers": {"x-canary-arm": {}}}]))]));
-    assert_eq!(ask(&matched, &[("x-canary-arm", "v2")], &Facts::user("qa-1")).decision, None);
+    assert_eq!(ask(&matched, &[("x-canary-arm", "v2")], &token_of("qa-1")).decision, None);
 }
 
 #[test]
@@ -186,12 +186,12 @@ fn inside_the_mesh_a_verified_peers_arm_is_kept() {
     let folded: &[(&str, &str)] = &[("x_canary_arm", "v2"), ("x-user-id", "u")];
     let elsewhere: &[(&str, &str)] = &[("x-canary-arm", "v9"), (":path", "/x")];
     let cases = [
-        (v2, Facts::peer(), vec!["v2"], Some("peer")),
+        (v2, verified_peer(), vec!["v2"], Some("peer")),
         (v2, Facts::default(), vec!["v1"], Some("user")),
-        (twice, Facts::peer(), vec!["v1"], Some("user")),
-        (unknown, Facts::peer(), vec!["v1"], Some("user")),
-        (folded, Facts::peer(), vec!["v1"], Some("user")),
-        (elsewhere, Facts::peer(), vec!["v9"], None),
+        (twice, verified_peer(), vec!["v1"], Some("user")),
+        (unknown, verified_peer(), vec!["v1"], Some("user")),
+        (folded, verified_peer(), vec!["v1"], Some("user")),
+        (elsewhere, verified_peer(), vec!["v9"], None),
         (elsewhere, Facts::default(), vec![], None),
     ];
     for (headers, facts, arms, reason) in cases {
@@ -200,7 +200,7 @@ fn inside_the_mesh_a_verified_peers_arm_is_kept() {
         assert_eq!((seen, outcome.reason), (arms, reason), "{headers:?} {facts:?}");
     }
     let off = common::policy(&example_with(&[("/trust", json!("mesh")), ("/rules/0/mode", json!("off"))]));
-    assert!(ask(&off, v2, &Facts::peer()).arm_headers.is_empty(), "the kill switch leaves no header");
+    assert!(ask(&off, v2, &verified_peer()).arm_headers.is_empty(), "the kill switch leaves no header");
 }
 
 #[test]
@@ -235,12 +235,12 @@ fn at_login_the_users_own_id_counts_or_the_anonymous_one_is_kept() {
     let cookie = format!("rc_anon={visitor}");
     for (written, arm, reason) in [("switch", "v1", "user"), ("keep", "v2", "anonymous")] {
         let policy = policy(&example_with(&[weights.clone(), ("/anonymous", json!({"onLogin": written}))]));
-        let outcome = ask(&policy, &[("cookie", &cookie)], &Facts::user(&user));
+        let outcome = ask(&policy, &[("cookie", &cookie)], &token_of(&user));
         assert_eq!((outcome.arm.as_deref(), outcome.reason), (Some(arm), Some(reason)), "{written}");
     }
     // named users are found by their own id either way
     let policy = policy(&example_with(&[weights, ("/anonymous", json!({"onLogin": "keep"}))]));
-    assert_eq!(ask(&policy, &[("cookie", &cookie)], &Facts::user("qa-1")).reason, Some("override"));
+    assert_eq!(ask(&policy, &[("cookie", &cookie)], &token_of("qa-1")).reason, Some("override"));
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn no_shared_cache_keeps_a_response_that_gives_an_id() {
 fn responses_that_depend_on_an_arm_can_be_marked() {
     let asked = |caching: &str, response: &[(&str, &str)]| {
         let config = example_with(&[("/armCaching", json!(caching))]);
-        ask_response(&policy(&config), &[], &Facts::user("ada"), response).response
+        ask_response(&policy(&config), &[], &token_of("ada"), response).response
     };
     let set = |name: &str, value: &str| vec![HeaderChange::Set(name.to_owned(), value.to_owned())];
     assert!(asked("unmarked", &[]).is_empty());
@@ -312,7 +312,7 @@ fn arm_and_reason_are_told_when_asked_for() {
     let set = |name: &str, value: &str| HeaderChange::Set(name.to_owned(), value.to_owned());
     let echo = policy(&example_with(&[("/echo", json!(true))]));
     assert_eq!(
-        ask(&echo, &[], &Facts::user("qa-1")).response,
+        ask(&echo, &[], &token_of("qa-1")).response,
         [set("x-canary-arm", "v2"), set("x-canary-reason", "override")]
     );
     assert_eq!(
@@ -321,7 +321,7 @@ fn arm_and_reason_are_told_when_asked_for() {
     );
     let named = policy(&example_with(&[("/echo", json!(true)), ("/armHeader", json!("X-Version"))]));
     assert_eq!(
-        ask(&named, &[], &Facts::user("qa-1")).response,
+        ask(&named, &[], &token_of("qa-1")).response,
         [set("x-version", "v2"), set("x-version-reason", "override")]
     );
 }
@@ -343,7 +343,7 @@ fn promotion_moves_nobody() {
     for n in 0..500 {
         let id = format!("user-{n}");
         for policy in [&full, &promoted, &next] {
-            assert_eq!(ask(policy, &[], &Facts::user(&id)).arm.as_deref(), Some("v2"));
+            assert_eq!(ask(policy, &[], &token_of(&id)).arm.as_deref(), Some("v2"));
         }
     }
 }

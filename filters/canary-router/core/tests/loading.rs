@@ -6,7 +6,7 @@ mod common;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use canary_core::Loaded;
-use common::{Facts, Memory, ask, example, example_with, loaded};
+use common::{Memory, ask, example, example_with, loaded, token_of};
 use filter_config::ConfigState;
 use serde_json::{Value, json};
 
@@ -131,12 +131,12 @@ fn a_bad_rule_harms_no_other_and_keeps_its_last_good_form() {
         (ConfigState::Partial, vec!["rules[0].arms[0].weight: 101 is over 100".to_owned()])
     );
     assert_eq!(
-        ask(&loaded.policy, &[], &Facts::user("u")).arm.as_deref(),
+        ask(&loaded.policy, &[], &token_of("u")).arm.as_deref(),
         Some("v2"),
         "the last good form of the bad one"
     );
     assert_eq!(
-        ask(&loaded.policy, &[(":path", "/api/auth")], &Facts::user("u")).arm.as_deref(),
+        ask(&loaded.policy, &[(":path", "/api/auth")], &token_of("u")).arm.as_deref(),
         Some("v1"),
         "the new form of the good one"
     );
@@ -150,13 +150,13 @@ fn a_bad_rule_without_a_last_good_form_is_off_and_keeps_its_requests() {
     all["arms"][0]["weight"] = json!(100);
     let config = example_with(&[("/rules/0/arms/0/weight", json!("many")), ("/rules/-", all.clone())]);
     let loaded = loaded(&config);
-    let outcome = ask(&loaded.policy, &[("x-canary-arm", "v2")], &Facts::user("u"));
+    let outcome = ask(&loaded.policy, &[("x-canary-arm", "v2")], &token_of("u"));
     assert_eq!((outcome.reason, outcome.arm_headers), (Some("broken"), vec![]));
-    assert_eq!(ask(&loaded.policy, &[(":path", "/x")], &Facts::user("u")).arm.as_deref(), Some("v2"));
+    assert_eq!(ask(&loaded.policy, &[(":path", "/x")], &token_of("u")).arm.as_deref(), Some("v2"));
 
     let unreadable = example_with(&[("/rules/0/match", json!("?")), ("/rules/-", all)]);
     let loaded = common::loaded(&unreadable);
-    assert_eq!(ask(&loaded.policy, &[], &Facts::user("u")).arm.as_deref(), Some("v2"), "nothing tells its requests");
+    assert_eq!(ask(&loaded.policy, &[], &token_of("u")).arm.as_deref(), Some("v2"), "nothing tells its requests");
 }
 
 #[test]
@@ -165,8 +165,8 @@ fn of_two_rules_with_one_name_the_second_is_off() {
     second["match"] = json!([{"uri": {"prefix": "/api/auth"}}]);
     let loaded = loaded(&example_with(&[("/rules/-", second)]));
     assert_eq!(errors(&loaded), ["rules[1].name: ai-gateway is also the name of rules[0]"]);
-    assert_eq!(ask(&loaded.policy, &[(":path", "/api/auth")], &Facts::user("u")).reason, Some("broken"));
-    assert_eq!(ask(&loaded.policy, &[], &Facts::user("u")).reason, Some("user"));
+    assert_eq!(ask(&loaded.policy, &[(":path", "/api/auth")], &token_of("u")).reason, Some("broken"));
+    assert_eq!(ask(&loaded.policy, &[], &token_of("u")).reason, Some("user"));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn wrong_settings_keep_their_last_good_form_beside_new_rules() {
     let bad = example_with(&[("/armHeader", json!("")), ("/rules/0/arms/0/weight", json!(100))]);
     let loaded = memory.load(bad.to_string().as_bytes());
     assert_eq!(loaded.state, ConfigState::Partial);
-    let outcome = ask(&loaded.policy, &[], &Facts::user("u"));
+    let outcome = ask(&loaded.policy, &[], &token_of("u"));
     assert_eq!(outcome.arm_headers, [("x-version".to_owned(), "v2".to_owned())]);
 }
 
@@ -188,11 +188,11 @@ fn what_is_no_configuration_leaves_the_last_good_one_at_work() {
         let loaded = memory.load(garbage);
         assert_eq!(loaded.state, ConfigState::LastGood, "{garbage:?}");
         assert_eq!(errors(&loaded).len(), 1);
-        assert_eq!(ask(&loaded.policy, &[], &Facts::user("qa-1")).arm.as_deref(), Some("v2"));
+        assert_eq!(ask(&loaded.policy, &[], &token_of("qa-1")).arm.as_deref(), Some("v2"));
     }
     let loaded = memory.load(example_with(&[("/rules", json!("none"))]).to_string().as_bytes());
     assert_eq!(loaded.state, ConfigState::Partial);
-    assert_eq!(ask(&loaded.policy, &[], &Facts::user("qa-1")).arm.as_deref(), Some("v2"), "no list of rules at all");
+    assert_eq!(ask(&loaded.policy, &[], &token_of("qa-1")).arm.as_deref(), Some("v2"), "no list of rules at all");
 }
 
 #[test]
@@ -201,11 +201,11 @@ fn with_nothing_kept_only_the_trust_boundary_stands() {
     for config in ["{".to_owned(), "[]".to_owned(), named.to_string()] {
         let loaded = canary_core::load(config.as_bytes(), &filter_config::NothingKept);
         assert_eq!(loaded.state, ConfigState::Safe, "{config}");
-        let outcome = ask(&loaded.policy, &[("x-canary-arm", "v2"), ("X_Canary_Arm", "v2")], &Facts::user("qa-1"));
+        let outcome = ask(&loaded.policy, &[("x-canary-arm", "v2"), ("X_Canary_Arm", "v2")], &token_of("qa-1"));
         assert_eq!((outcome.decision, outcome.arm_headers), (None, vec![]), "{config}");
     }
     let loaded = loaded(&named);
-    let outcome = ask(&loaded.policy, &[("x-version", "v2"), ("x-canary-arm", "v2")], &Facts::user("qa-1"));
+    let outcome = ask(&loaded.policy, &[("x-version", "v2"), ("x-canary-arm", "v2")], &token_of("qa-1"));
     assert!(outcome.arm_headers.is_empty(), "the header that was named goes as well");
 }
 
@@ -215,7 +215,7 @@ fn a_rule_that_was_taken_away_is_forgotten() {
     memory.load(example().to_string().as_bytes());
     memory.load(example_with(&[("/rules", json!([]))]).to_string().as_bytes());
     let back = memory.load(example_with(&[("/rules/0/salt", json!(7))]).to_string().as_bytes());
-    assert_eq!(ask(&back.policy, &[], &Facts::user("qa-1")).reason, Some("broken"));
+    assert_eq!(ask(&back.policy, &[], &token_of("qa-1")).reason, Some("broken"));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::{Mistake, Path, Read, Report};
 /// Declares a configuration object: the struct, its reader and its schema.
 ///
 /// Each field is `"nameInJson" name_in_rust: Type;`, with `= default` where it may be left out: the JSON that a user would
-/// write to say the same. An `Option` may always be left out, and `null` is the same as left out. `exactly one of [..]` or `at most one of [..]` after the struct says
-/// which fields exclude each other.
+/// write to say the same. An `Option` may always be left out, and `null` is the same as left out. `exactly one of [..]` or
+/// `at most one of [..]` after the struct says which fields exclude each other.
 #[macro_export]
 macro_rules! object {
     (

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use filter_config::{Path, Read, Report, object, schema::Definitions, serde_json::Value};
 
-use crate::{HeaderName, Request, cookie, query_value};
+use crate::{HeaderName, Pairs, Request, cookie, query_value};
 
 /// What the proxy itself has verified about a request. Each is looked up only when asked for, since it costs a host call.
 pub trait Verified {
@@ -17,6 +17,29 @@ pub trait Verified {
     fn claim(&self, name: &str) -> Option<Vec<u8>>;
     /// Whether the peer proved an identity by mutual TLS.
     fn peer(&self) -> bool;
+}
+
+/// Verified facts as somebody states them: for tools, which have no proxy to ask, and tests.
+#[derive(Clone, Debug, Default)]
+pub struct Stated {
+    /// The claims of the token; none where there is no token.
+    pub claims: Option<Pairs>,
+    /// Whether the peer proved an identity.
+    pub peer: bool,
+}
+
+impl Verified for Stated {
+    fn issuer(&self) -> Option<&[u8]> {
+        self.claims.as_ref()?.get(b"iss")
+    }
+
+    fn claim(&self, name: &str) -> Option<Vec<u8>> {
+        self.claims.as_ref()?.get(name.as_bytes()).map(<[u8]>::to_vec)
+    }
+
+    fn peer(&self) -> bool {
+        self.peer
+    }
 }
 
 object! {
@@ -142,24 +165,7 @@ fn is_text(claim: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Pairs;
     use filter_config::serde_json::json;
-
-    struct Token(Option<Pairs>);
-
-    impl Verified for Token {
-        fn issuer(&self) -> Option<&[u8]> {
-            self.0.as_ref()?.get(b"iss")
-        }
-
-        fn claim(&self, name: &str) -> Option<Vec<u8>> {
-            self.0.as_ref()?.get(name.as_bytes()).map(<[u8]>::to_vec)
-        }
-
-        fn peer(&self) -> bool {
-            false
-        }
-    }
 
     fn sources(written: &Value) -> Vec<Source> {
         let mut report = Report::default();
@@ -192,7 +198,7 @@ mod tests {
             (None, &[], None),
         ];
         for (claims, headers, expected) in cases {
-            let token = Token(claims.as_ref().map(|list| Pairs::from_list(list)));
+            let token = Stated { claims: claims.as_ref().map(|list| Pairs::from_list(list)), peer: false };
             let headers = Pairs::from_list(headers);
             let found = resolve(&all, &Request::new(&headers), &token);
             let found = found.as_ref().map(|found| (&*found.id, found.trusted));
@@ -205,7 +211,7 @@ mod tests {
         let trusted = sources(&json!([{"header": "x-user-id", "trusted": true}]));
         for (copies, expected) in [(1, true), (2, false)] {
             let headers = Pairs::from_list(&vec![("x-user-id", "ada"); copies]);
-            assert_eq!(resolve(&trusted, &Request::new(&headers), &Token(None)).unwrap().trusted, expected);
+            assert_eq!(resolve(&trusted, &Request::new(&headers), &Stated::default()).unwrap().trusted, expected);
         }
     }
 }

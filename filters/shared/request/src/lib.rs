@@ -10,7 +10,7 @@ mod text;
 mod trust;
 
 pub use hosts::{HostPattern, host_matches};
-pub use identity::{Identity, JwtSource, Source, SourceKind, Verified, resolve};
+pub use identity::{Identity, JwtSource, Source, SourceKind, Stated, Verified, resolve};
 pub use matching::{RequestMatch, matches_any};
 pub use pairs::Pairs;
 pub use request::{Request, cookie, query_value};

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::Store;
 use crate::logging::event;
-use crate::meter::{Gauge, metric_name};
+use crate::meter::{metric_name, set_gauge};
 
 /// What there is to tell about a loaded configuration.
 #[derive(Clone, Copy, Debug)]
@@ -43,11 +43,11 @@ pub fn announce(filter: &str, store: &Store, summary: &Summary) {
         log::warn!("the next configuration's gauge will stand beside this one's: {failure}");
     }
     if let Some(before) = before.filter(|before| *before != info) {
-        Gauge::named(&before).set(0);
+        set_gauge(&before, 0);
     }
-    Gauge::named(&info).set(1);
-    Gauge::named(&name("config_errors")).set(count(report.errors.len()));
-    Gauge::named(&name("config_unknown_fields")).set(count(report.unknown.len()));
+    set_gauge(&info, 1);
+    set_gauge(&name("config_errors"), count(report.errors.len()));
+    set_gauge(&name("config_unknown_fields"), count(report.unknown.len()));
     let told = |list: &[filter_config::Mistake]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     let level = match state {
         ConfigState::Ok if report.is_clean() => log::Level::Info,

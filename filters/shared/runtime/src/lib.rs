@@ -9,7 +9,7 @@ mod verified;
 
 pub use configuration::{Summary, announce};
 pub use logging::{event, follow_host_level, install};
-pub use meter::{Counter, Gauge, metric_name};
+pub use meter::{Counter, metric_name, set_gauge};
 pub use shared::Store;
 pub use verified::HostVerified;
 

@@ -50,7 +50,7 @@ pub fn follow_host_level() {
     });
 }
 
-/// Logs an event as one JSON line, its name first among the fields.
+/// Logs an event as one JSON line, its name in the field `event`.
 pub fn event(level: log::Level, name: &str, fields: Value) {
     if level > log::max_level() {
         return;

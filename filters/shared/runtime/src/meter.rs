@@ -22,32 +22,26 @@ pub fn metric_name(name: &str, tags: &[(&str, &str)]) -> String {
 }
 
 /// A counter of this proxy.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Counter {
-    name: Box<str>,
     pending: Cell<u64>,
     metric: Cell<Option<Metric>>,
 }
 
 impl Counter {
-    /// A counter of that name. The host hears of it only once it counts.
-    #[must_use]
-    pub fn new(name: &str, tags: &[(&str, &str)]) -> Self {
-        Self { name: metric_name(name, tags).into(), pending: Cell::new(0), metric: Cell::new(None) }
-    }
-
     /// Counts one.
     pub fn increment(&self) {
         self.pending.set(self.pending.get().saturating_add(1));
     }
 
-    /// Tells the host what has gathered. What it refuses is told again the next time.
-    pub fn flush(&self) {
+    /// Tells the host what has gathered; what it refuses is told again the next time. The name ([`metric_name`]) is made only
+    /// for a counter that counts for the first time: most combinations of tags never do.
+    pub fn flush(&self, name: impl FnOnce() -> String) {
         let pending = self.pending.get();
         if pending == 0 {
             return;
         }
-        let metric = self.metric.get().or_else(|| metric::define(Kind::Counter, &self.name).ok());
+        let metric = self.metric.get().or_else(|| metric::define(Kind::Counter, &name()).ok());
         self.metric.set(metric);
         let by = i64::try_from(pending).unwrap_or(i64::MAX);
         if metric.is_some_and(|metric| metric.increment(by).is_ok()) {
@@ -56,21 +50,7 @@ impl Counter {
     }
 }
 
-/// A gauge of this proxy.
-#[derive(Debug)]
-pub struct Gauge {
-    name: String,
-}
-
-impl Gauge {
-    /// A gauge of that full name; [`metric_name`] makes one with tags.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned() }
-    }
-
-    /// Sets it. A host that refuses is left with the value before.
-    pub fn set(&self, value: u64) {
-        let _refused = metric::define(Kind::Gauge, &self.name).and_then(|metric| metric.record(value));
-    }
+/// Sets a gauge of this proxy, by its full name. A host that refuses is left with the value before.
+pub fn set_gauge(name: &str, value: u64) {
+    let _refused = metric::define(Kind::Gauge, name).and_then(|metric| metric.record(value));
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use canary_core::{Decision, HeaderChange, Loaded, Policy, admit, decide, load, request_effects, response_effects};
 use filter_config::{Kept, NothingKept};
-use filter_request::{Pairs, Request, Verified};
+use filter_request::{Pairs, Request, Stated};
 use serde_json::{Value, json};
 
 /// A configuration with one rule for `/api/ai`, as in the README.
@@ -64,35 +64,17 @@ pub fn policy(config: &Value) -> Policy {
 }
 
 /// Verified facts as a test states them.
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    pub claims: Option<Pairs>,
-    pub peer: bool,
+pub type Facts = Stated;
+
+/// The facts of a user's verified token.
+pub fn token_of(id: &str) -> Facts {
+    let claims = [("iss", "https://auth.devmentor.local"), ("sub", id)];
+    Facts { claims: Some(Pairs::from_list(&claims)), peer: false }
 }
 
-impl Facts {
-    pub fn user(id: &str) -> Self {
-        let claims = [("iss", "https://auth.devmentor.local"), ("sub", id)];
-        Self { claims: Some(Pairs::from_list(&claims)), peer: false }
-    }
-
-    pub fn peer() -> Self {
-        Self { claims: None, peer: true }
-    }
-}
-
-impl Verified for Facts {
-    fn issuer(&self) -> Option<&[u8]> {
-        self.claims.as_ref()?.get(b"iss")
-    }
-
-    fn claim(&self, name: &str) -> Option<Vec<u8>> {
-        self.claims.as_ref()?.get(name.as_bytes()).map(<[u8]>::to_vec)
-    }
-
-    fn peer(&self) -> bool {
-        self.peer
-    }
+/// The facts of a peer with a verified identity.
+pub fn verified_peer() -> Facts {
+    Facts { claims: None, peer: true }
 }
 
 /// What came of a request: the decision, the headers that the service sees, the response's changes.

@@ -24,11 +24,7 @@ struct Shared {
 
 impl Shared {
     fn new(matched: bool) -> Self {
-        Self {
-            matched,
-            decisions: Counter::new("bench_same_calls_decisions_total", &[]),
-            responses: Counter::new("bench_same_calls_responses_total", &[]),
-        }
+        Self { matched, decisions: Counter::default(), responses: Counter::default() }
     }
 }
 
@@ -53,8 +49,8 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         follow_host_level();
-        self.shared.decisions.flush();
-        self.shared.responses.flush();
+        self.shared.decisions.flush(|| "bench_same_calls_decisions_total".to_owned());
+        self.shared.responses.flush(|| "bench_same_calls_responses_total".to_owned());
     }
 
     fn get_type(&self) -> Option<ContextType> {
