@@ -4,8 +4,8 @@
 //! good form, where one was kept. Without one, a rule is off and still keeps its requests from later rules; wrong settings
 //! leave only the trust boundary standing (`safe`), because ids and trust can't be guessed.
 
-use filter_config::serde_json::{Value, json};
-use filter_config::{ConfigState, Entries, Entry, Keep, Kept, Mistake, Name, Path, Read, Report, fingerprint, parse};
+use filter_config::serde_json::Value;
+use filter_config::{ConfigState, Entries, Keep, Kept, Name, PartList, Path, Read, Report, fingerprint, parse};
 use filter_request::{HeaderName, Source, Trust};
 
 use crate::config::{Config, DEFAULT_ARM_HEADER};
@@ -60,10 +60,9 @@ pub struct Loaded {
 }
 
 const SETTINGS: &str = "settings";
-const ORDER: &str = "order";
 
-fn rule_part(name: &str) -> String {
-    format!("rule.{name}")
+fn rules_of(kept: &dyn Kept) -> PartList<'_> {
+    PartList { field: "rules", part: "rule", kept }
 }
 
 /// Loads a configuration, with what was kept of earlier ones for the parts that are wrong.
@@ -83,11 +82,11 @@ pub fn load(bytes: &[u8], kept: &dyn Kept) -> Loaded {
         // the rules are worth reading even where the settings are wrong
         None => (kept_settings(kept), read_rules(&value)),
     };
-    let old_order = kept_order(kept);
+    let list = rules_of(kept);
     let mut rules = match entries {
-        Some(entries) => load_rules(entries, kept, &old_order, &mut keep, &mut report),
+        Some(entries) => load_rules(entries, &list, &mut keep, &mut report),
         // no list of rules at all: those that were kept go on
-        None => kept_rules(kept, &old_order),
+        None => list.last_good_ones(),
     };
     let state = match &settings {
         None => ConfigState::Safe,
@@ -105,7 +104,7 @@ pub fn load(bytes: &[u8], kept: &dyn Kept) -> Loaded {
 /// The configuration is not even an object: what was kept goes on as a whole.
 fn load_kept(bytes: &[u8], kept: &dyn Kept, report: Report) -> Loaded {
     let (settings, rules, state) = match kept_settings(kept) {
-        Some(settings) => (settings, kept_rules(kept, &kept_order(kept)), ConfigState::LastGood),
+        Some(settings) => (settings, rules_of(kept).last_good_ones(), ConfigState::LastGood),
         None => (Settings::safe(&Value::Null), Vec::new(), ConfigState::Safe),
     };
     let fingerprint = fingerprint(&Value::String(String::from_utf8_lossy(bytes).into_owned()));
@@ -153,63 +152,19 @@ fn check(config: &Config, report: &mut Report) -> bool {
     !insecure
 }
 
-fn load_rules(
-    entries: Entries<Rule>,
-    kept: &dyn Kept,
-    old_order: &[String],
-    keep: &mut Vec<Keep>,
-    report: &mut Report,
-) -> Vec<Rule> {
-    let list = Path::Root.field("rules");
-    let mut seen: Vec<String> = Vec::new();
-    let mut rules = Vec::new();
-    for (index, entry) in entries.into_iter().enumerate() {
-        let Entry { written, mut read, report: found } = entry;
-        report.absorb(found);
-        let written_name = written.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let first = seen.iter().position(|name| *name == written_name && Name::allows(name));
-        if let Some(first) = first {
-            let message = format!("{written_name} is also the name of rules[{first}]");
-            report.errors.push(Mistake::new(&list.index(index).field("name"), message));
-            read = None;
-        }
-        let last_good = || kept.kept(&rule_part(&written_name)).filter(|_| first.is_none());
-        match read {
-            Some(rule) => {
-                keep.push(Keep { part: rule_part(rule.name.as_str()), value: Some(written) });
-                rules.push(rule);
-            }
-            None => rules.extend(last_good().and_then(|value| read_rule(&value)).or_else(|| {
-                let name = Value::String(written_name.clone());
-                let name = Name::read(&name, &list, &mut Report::default());
-                Rule::stand_in(&written, name.or_else(|| unnamed(index))?)
-            })),
-        }
-        seen.push(written_name);
-    }
-    let gone = old_order.iter().filter(|name| !seen.contains(name));
-    keep.extend(gone.map(|name| Keep { part: rule_part(name), value: None }));
-    keep.push(Keep { part: ORDER.to_owned(), value: Some(json!(seen)) });
-    rules
+fn load_rules(entries: Entries<Rule>, list: &PartList, keep: &mut Vec<Keep>, report: &mut Report) -> Vec<Rule> {
+    let stand_in = |written: &Value, name: &str, index: usize| {
+        let name = Value::String(name.to_owned());
+        let name = Name::read(&name, &Path::Root, &mut Report::default());
+        Rule::stand_in(written, name.or_else(|| unnamed(index))?)
+    };
+    let loaded = list.load(entries, keep, report).into_iter();
+    loaded.filter_map(|entry| entry.running.or_else(|| stand_in(&entry.written, &entry.name, entry.index))).collect()
 }
 
 /// The name under which a rule counts that has none itself.
 fn unnamed(index: usize) -> Option<Name> {
     Name::read(&Value::String(format!("rules.{index}")), &Path::Root, &mut Report::default())
-}
-
-fn read_rule(value: &Value) -> Option<Rule> {
-    Rule::read(value, &Path::Root, &mut Report::default())
-}
-
-fn kept_order(kept: &dyn Kept) -> Vec<String> {
-    let order = kept.kept(ORDER);
-    let names = order.as_ref().and_then(Value::as_array).into_iter().flatten();
-    names.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-fn kept_rules(kept: &dyn Kept, order: &[String]) -> Vec<Rule> {
-    order.iter().filter_map(|name| kept.kept(&rule_part(name))).filter_map(|value| read_rule(&value)).collect()
 }
 
 impl Settings {

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::{Mistake, Path, Report};
+use crate::{Entries, Entry, Mistake, Path, Read, Report};
 
 /// Looks up the last good form of a part.
 pub trait Kept {
@@ -31,6 +31,82 @@ pub struct Keep {
     pub part: String,
     /// What to keep of it.
     pub value: Option<Value>,
+}
+
+/// A list in a configuration whose elements are parts of their own, each by its `name`.
+#[derive(Clone, Copy)]
+pub struct PartList<'a> {
+    /// The list's field, such as `rules`.
+    pub field: &'a str,
+    /// What one of them is called, such as `rule`.
+    pub part: &'a str,
+    /// What was kept of earlier configurations.
+    pub kept: &'a dyn Kept,
+}
+
+/// One element of a [`PartList`].
+#[derive(Clone, Debug)]
+pub struct PartEntry<T> {
+    /// Its place in the list.
+    pub index: usize,
+    /// The name as written; empty where there is none.
+    pub name: String,
+    /// The element as written.
+    pub written: Value,
+    /// What to run: what was read, or else its last good form; none where there is neither.
+    pub running: Option<T>,
+}
+
+const ORDER: &str = "order";
+
+impl PartList<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.part)
+    }
+
+    fn order(&self) -> Vec<String> {
+        let order = self.kept.kept(ORDER);
+        let names = order.as_ref().and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    fn last_good<T: Read>(&self, name: &str) -> Option<T> {
+        T::read(&self.kept.kept(&self.key(name))?, &Path::Root, &mut Report::default())
+    }
+
+    /// The last good forms of all elements, in their last order.
+    #[must_use]
+    pub fn last_good_ones<T: Read>(&self) -> Vec<T> {
+        self.order().iter().filter_map(|name| self.last_good(name)).collect()
+    }
+
+    /// Says for each element what runs, and what is to be kept and forgotten. No two may have the same name.
+    pub fn load<T: Read>(&self, entries: Entries<T>, keep: &mut Vec<Keep>, report: &mut Report) -> Vec<PartEntry<T>> {
+        let list = Path::Root.field(self.field);
+        let mut loaded: Vec<PartEntry<T>> = Vec::new();
+        for (index, Entry { written, mut read, report: found }) in entries.into_iter().enumerate() {
+            report.absorb(found);
+            let name = written.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let first = loaded.iter().position(|other| other.name == name && !name.is_empty());
+            if let Some(first) = first {
+                let at = list.index(index);
+                report.error(&at.field("name"), format!("{name} is also the name of {}[{first}]", self.field));
+                read = None;
+            }
+            if read.is_some() {
+                keep.push(Keep { part: self.key(&name), value: Some(written.clone()) });
+            } else if first.is_none() {
+                read = self.last_good(&name);
+            }
+            loaded.push(PartEntry { index, name, written, running: read });
+        }
+        let stays = |name: &String| loaded.iter().any(|entry| entry.name == *name);
+        let gone = self.order().into_iter().filter(|name| !stays(name));
+        keep.extend(gone.map(|name| Keep { part: self.key(&name), value: None }));
+        let order: Vec<&str> = loaded.iter().map(|entry| entry.name.as_str()).collect();
+        keep.push(Keep { part: ORDER.to_owned(), value: Some(Value::from(order)) });
+        loaded
+    }
 }
 
 crate::choice! {

@@ -47,6 +47,35 @@ impl Read for String {
     }
 }
 
+/// A whole number within bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Whole<const LEAST: u64, const MOST: u64>(pub u64);
+
+impl<const LEAST: u64, const MOST: u64> Read for Whole<LEAST, MOST> {
+    fn read(value: &Value, at: &Path, report: &mut Report) -> Option<Self> {
+        let read = value.as_u64().filter(|number| (LEAST..=MOST).contains(number));
+        if read.is_none() {
+            report.error(at, format!("{} is not a whole number from {LEAST} to {MOST}", shown(value)));
+        }
+        read.map(Self)
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        json!({"type": "integer", "minimum": LEAST, "maximum": MOST})
+    }
+}
+
+/// Any JSON, to be looked at later.
+impl Read for Value {
+    fn read(value: &Value, _: &Path, _: &mut Report) -> Option<Self> {
+        Some(value.clone())
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        json!({})
+    }
+}
+
 impl<T: Read> Read for Option<T> {
     fn read(value: &Value, at: &Path, report: &mut Report) -> Option<Self> {
         T::read(value, at, report).map(Some)
@@ -213,6 +242,17 @@ mod tests {
                 "f[3]: \"\" is not a name: 1 to 63 of a-z A-Z 0-9 . _ -",
             ]
         );
+    }
+
+    #[test]
+    fn whole_numbers_keep_to_their_bounds() {
+        for (value, expected) in [(json!(1), Some(1)), (json!(9), Some(9)), (json!(0), None), (json!(10), None)] {
+            assert_eq!(read::<Whole<1, 9>>(value).0.map(|whole| whole.0), expected);
+        }
+        for value in [json!(-1), json!(1.5), json!("1")] {
+            let told = format!("f: {} is not a whole number from 1 to 9", shown(&value));
+            assert_eq!(read::<Whole<1, 9>>(value).1, [told]);
+        }
     }
 
     #[test]

@@ -41,6 +41,17 @@ unsafe extern "C" {
     pub(crate) fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> Status;
     pub(crate) fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize)
     -> Status;
+    pub(crate) fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> Status;
+    pub(crate) fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> Status;
     pub(crate) fn proxy_get_shared_data(
         key: *const u8,
         key_size: usize,
@@ -62,12 +73,18 @@ unsafe extern "C" {
 
 /// A status as a result.
 pub(crate) fn checked(status: Status) -> Result<()> {
+    if status == 0 { Ok(()) } else { Err(failure(status)) }
+}
+
+/// What a status other than 0 says.
+pub(crate) fn failure(status: Status) -> Failure {
     match status {
-        0 => Ok(()),
-        1 => Err(Failure::NotFound),
-        2 => Err(Failure::BadArgument),
-        8 => Err(Failure::CasMismatch),
-        other => Err(Failure::Other(other)),
+        1 => Failure::NotFound,
+        2 => Failure::BadArgument,
+        7 => Failure::Empty,
+        8 => Failure::CasMismatch,
+        10 => Failure::InternalFailure,
+        other => Failure::Other(other),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Headers of the current stream. Names and values are bytes: a client can send any.
+//! Headers of the current stream, or of the answer to a callout. Names and values are bytes: a client can send any.
 
 use filter_request::Pairs;
 
@@ -11,9 +11,11 @@ pub enum Map {
     Request = 0,
     /// The response's.
     Response = 2,
+    /// The answer's to a callout, while it is being told; to be read only.
+    CalloutResponse = 6,
 }
 
-/// All headers, by one call.
+/// All headers, by one call. An answer to a callout that was cut off has none.
 ///
 /// # Errors
 /// In a phase in which the host does not hold them (the request's, while the response is on its way).
@@ -26,7 +28,7 @@ pub fn all(map: Map) -> Result<Pairs> {
 /// The first value of a header; none where there is no such header.
 ///
 /// # Errors
-/// As for [`all`].
+/// As for [`all`], and for an answer to a callout that was cut off.
 pub fn get(map: Map, name: &[u8]) -> Result<Option<Vec<u8>>> {
     // SAFETY: `name` is a live slice for the length of the call; the other pointers are to live locals.
     let value = abi::taken(|data, size| unsafe {

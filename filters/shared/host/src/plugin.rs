@@ -1,6 +1,6 @@
 //! What the host tells a plugin about itself.
 
-use crate::{Result, abi, property};
+use crate::{Result, body, property};
 
 const PLUGIN_CONFIGURATION: u32 = 7;
 
@@ -9,15 +9,8 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 /// # Errors
 /// At any other time.
 pub fn configuration() -> Result<Vec<u8>> {
-    // SAFETY: both pointers are to live locals of the right type.
-    let read = abi::taken(|data, size| unsafe {
-        abi::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size)
-    });
-    match read {
-        // no configuration at all is an empty one
-        Err(crate::Failure::NotFound | crate::Failure::Other(7)) => Ok(Vec::new()),
-        other => other,
-    }
+    // no configuration at all is an empty one
+    body::buffer(PLUGIN_CONFIGURATION, 0, usize::MAX)
 }
 
 /// The plugin's name, as the proxy was given it; Istio gives `namespace.name`.

@@ -11,6 +11,10 @@ pub struct Stored {
     pub version: u32,
 }
 
+/// The version of what is not there yet: [`set`] over it loses to whoever comes first. The host takes any version where
+/// nothing stands, and counts its own from 1, so that it would take years to get there.
+pub const ABSENT: u32 = u32::MAX;
+
 /// What stands under a key; none where nothing was ever stored.
 ///
 /// # Errors

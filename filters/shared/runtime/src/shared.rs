@@ -49,7 +49,8 @@ impl Store {
             let stored = shared::get(&key)?;
             let current = stored.as_ref().map(|stored| stored.value.as_slice()).filter(|value| !value.is_empty());
             let Some(value) = change(current) else { return Ok(false) };
-            match shared::set(&key, &value, stored.map(|stored| stored.version)) {
+            let version = stored.map_or(shared::ABSENT, |stored| stored.version);
+            match shared::set(&key, &value, Some(version)) {
                 Err(Failure::CasMismatch) => {}
                 done => return done.map(|()| true),
             }
