@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-FILTERS := canary-router
+FILTERS := canary-router flag-headers
 WASM_TARGET := wasm32-wasip1
 # The crates that only make sense inside a proxy; they are checked for its target, and everything else natively.
 BENCH_FILTERS := bench-empty bench-same-calls
@@ -65,7 +65,8 @@ test: unit wasm-test e2e ## Runs all tests: native, wasm in Node, and in real En
 
 .PHONY: unit
 unit: ## Native unit and property tests.
-	@cargo test --locked --quiet -p filter-config -p filter-request -p canary-core -p rcctl
+	@specification=$$(tools/unleash-specification.sh) && UNLEASH_SPECIFICATION=$$specification \
+		cargo test --locked --quiet -p filter-config -p filter-request -p canary-core -p flag-core -p rcctl
 
 .PHONY: wasm-test
 wasm-test: setup ## The cores' tests as wasm32-unknown-unknown, in Node.
@@ -79,7 +80,10 @@ e2e: build ## Tests of the built filters in real Envoys: 1.36 and the newest.
 	first=$$(tools/envoy.sh --exact --version "$$ENVOY_VERSION") && \
 	newest=$$(tools/envoy.sh --exact --version "$$ENVOY_NEWEST") && \
 	specification=$$(tools/unleash-specification.sh) && \
+	unleash=$$(tools/unleash-server.sh) && postgres=$$(tools/postgres.sh) && \
+	clients=$$(tools/openfeature.sh) && node=$$(tools/node.sh) && \
 	ENVOY_BINARIES="$${ENVOY_BINARIES:-$$first:$$newest}" UNLEASH_SPECIFICATION=$$specification \
+	UNLEASH_SERVER=$$unleash POSTGRES_BIN=$$postgres OPENFEATURE_CLIENTS=$$clients NODE=$$node \
 		cargo test --locked --quiet --tests -p harness -p e2e
 
 .PHONY: test-toolchain

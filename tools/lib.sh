@@ -1,4 +1,4 @@
-# What the scripts of this folder share: messages, pinned versions, time limits, locks, wheels. Sourced, never run.
+# What the scripts of this folder share: messages, pinned versions, time limits, locks, wheels, npm packages. Sourced, never run.
 # Runs with bash 3.2 (Mac): no associative arrays, no mapfile, no GNU-only flags.
 # shellcheck shell=bash
 
@@ -174,4 +174,54 @@ wheel() {
     scratch=
     unlock
     say "$name $version installed in $((SECONDS - began)) s"
+}
+
+# --- npm packages
+
+# npm_of NODE argument...: the npm that came with this node, else the one on PATH. (A wheel's bin/npm is a broken link, so
+# its library is asked first; so is that of an installed node, which ends at the same npm.)
+npm_of() {
+    local node=$1 cli
+    shift
+    cli=$(dirname "$(dirname "$node")")/lib/node_modules/npm/bin/npm-cli.js
+    if [ -f "$cli" ]; then
+        "$node" "$cli" "$@"
+    elif command -v npm >/dev/null; then
+        command npm "$@"
+    else
+        say "no npm beside $node and none on PATH: install npm, then call again"
+        return 1
+    fi
+}
+
+# npm_packages NODE NAME [command...]: installs what tools/NAME/package-lock.json pins, and sets `packages` to its
+# directory, in which `command` has run. Packages' own install scripts do not run. A changed lock file is another directory.
+npm_packages() {
+    local node=$1 name=$2 source=$tools_dir/$2 sum began=$SECONDS
+    shift 2
+    sum=$(cat "$source/package.json" "$source/package-lock.json" | cksum)
+    packages=$state/$name/${sum%% *}
+    [ ! -d "$packages" ] || return 0
+    lock "$packages.lock"
+    if [ -d "$packages" ]; then
+        unlock
+        return 0
+    fi
+    scratch=$packages.tmp.$$
+    mkdir -p "$scratch"
+    cp "$source/package.json" "$source/package-lock.json" "$scratch/"
+    say "fetching $name with npm (once) ..."
+    # npm speaks on stdout; that is for our answer.
+    if ! (cd "$scratch" && npm_of "$node" ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error &&
+        { [ $# -eq 0 ] || "$@"; }) >&2; then
+        rm -rf "$scratch"
+        scratch=
+        unlock
+        say "npm could not install what tools/$name/package-lock.json pins: no network, or another checksum than the pinned one (npm's words are above)"
+        return 1
+    fi
+    mv "$scratch" "$packages"
+    scratch=
+    unlock
+    say "$name installed in $((SECONDS - began)) s"
 }

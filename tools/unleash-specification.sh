@@ -9,29 +9,17 @@ set -euo pipefail
 # shellcheck source=tools/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# npm is a script: beside node where node was installed, in its library where the wheel carries it.
-npm() {
-    local node cli
-    node=$("$tools_dir/node.sh")
-    if command -v npm >/dev/null; then
-        command npm "$@"
-        return
-    fi
-    cli=$(dirname "$(dirname "$node")")/lib/node_modules/npm/bin/npm-cli.js
-    [ -f "$cli" ] || die "no npm beside $node: install npm, then call again"
-    "$node" "$cli" "$@"
-}
-
 main() {
-    local dir
+    local dir node
     [ $# -eq 0 ] || { say "usage: tools/unleash-specification.sh"; exit 2; }
     load_versions
     dir=$state/unleash-specification/$UNLEASH_SPECIFICATION_VERSION
     if [ ! -d "$dir" ]; then
         say "fetching Unleash's client specification $UNLEASH_SPECIFICATION_VERSION (a few seconds)"
+        node=$("$tools_dir/node.sh")
         mkdir -p "$state/unleash-specification"
         scratch=$(mktemp -d "$state/unleash-specification/new.XXXXXX")
-        (cd "$scratch" && npm pack --silent "@unleash/client-specification@$UNLEASH_SPECIFICATION_VERSION" >/dev/null &&
+        (cd "$scratch" && npm_of "$node" pack --silent "@unleash/client-specification@$UNLEASH_SPECIFICATION_VERSION" >/dev/null &&
             tar xzf ./*.tgz) || die "Unleash's client specification could not be fetched from the npm registry"
         # another call may have been quicker; what it put there is the same
         mv "$scratch/package" "$dir" 2>/dev/null || [ -d "$dir" ]

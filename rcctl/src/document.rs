@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use filter_config::Report;
 use serde_json::Value;
 
 use crate::filters::{self, Filter};
@@ -24,6 +25,32 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Value>, String> {
     let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
     serde_saphyr::from_multiple::<Value>(&text)
         .map_err(|error| format!("{}: not yaml: {}", path.display(), first_line(&error.to_string())))
+}
+
+/// The one configuration of a filter in a file; of several, that of the manifest whose name is given.
+pub(crate) fn only(path: &Path, filter: &Filter, manifest: Option<&str>) -> Result<Value, String> {
+    let documents = read(path)?;
+    let all =
+        documents.iter().flat_map(|document| find(document, None)).filter(|found| found.filter.name == filter.name);
+    let named = |found: &Found| {
+        let name = found.holder.trim_end_matches(": ").rsplit([' ', '/']).next();
+        manifest.is_none_or(|manifest| name == Some(manifest))
+    };
+    let mut chosen: Vec<Found> = all.filter(named).collect();
+    match (chosen.pop(), chosen.as_slice()) {
+        (Some(found), []) => found.configuration.map_err(|message| format!("{}: {message}", path.display())),
+        (Some(last), others) => {
+            let holders = others.iter().chain([&last]).map(|found| found.holder.trim_end_matches(": "));
+            let holders = holders.collect::<Vec<_>>().join(", ");
+            Err(format!("{}: it holds {holders}; --manifest names the one that is meant", path.display()))
+        }
+        (None, _) => Err(format!("{}: it has to hold a configuration of {}", path.display(), filter.name)),
+    }
+}
+
+/// The mistakes of a configuration, for people.
+pub(crate) fn mistakes(path: &Path, report: &Report) -> String {
+    report.errors.iter().map(|error| format!("{}: {error}", path.display())).collect::<Vec<_>>().join("\nrcctl: ")
 }
 
 fn first_line(text: &str) -> &str {

@@ -7,8 +7,9 @@ use canary_core::rule::{BASELINE, Rule};
 use canary_core::written::Mode;
 use canary_core::{Decision, Policy, admit, decide, load};
 use filter_config::NothingKept;
-use filter_request::{Pairs, Request, SourceKind, Stated, resolve};
+use filter_request::{Request, Stated, resolve};
 
+use crate::described::Described;
 use crate::{Outcome, document, filters, update};
 
 #[derive(Debug, clap::Args)]
@@ -16,37 +17,24 @@ pub(crate) struct Arguments {
     /// The configuration: bare, or in a manifest.
     #[arg(long)]
     config: PathBuf,
-    /// The user's id. It is put where the first identity source looks: a verified claim, a header, a cookie or the query.
+    /// The manifest that is meant, where the file holds more than one.
     #[arg(long)]
-    user: Option<String>,
-    /// The request's host.
-    #[arg(long, default_value = "localhost")]
-    host: String,
-    /// The request's path and query.
-    #[arg(long, default_value = "/")]
-    path: String,
-    /// The request's method.
-    #[arg(long, default_value = "GET")]
-    method: String,
-    /// A header, name=value; any number of them.
-    #[arg(long = "header", value_name = "NAME=VALUE")]
-    headers: Vec<String>,
-    /// A verified claim, name=value; any number of them.
-    #[arg(long = "claim", value_name = "NAME=VALUE")]
-    claims: Vec<String>,
+    manifest: Option<String>,
+    #[command(flatten)]
+    request: Described,
     /// An older configuration: says whom the update moves, and exits with 1 where it moves users between canary arms.
     #[arg(long, value_name = "OLD")]
     from: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let policy = policy(&arguments.config)?;
-    let (headers, verified) = request(arguments, &policy)?;
+    let policy = policy(&arguments.config, arguments.manifest.as_deref())?;
+    let (headers, verified) = arguments.request.as_headers(&policy.settings.identity)?;
     let admitted = admit(&policy.settings, &headers, &verified);
     let request = Request::new(&admitted.headers);
     print!("{}", explained(&policy, &request, &verified));
     let Some(old) = &arguments.from else { return Ok(true) };
-    let old = self::policy(old)?;
+    let old = self::policy(old, arguments.manifest.as_deref())?;
     let updates = update::of(&old, &policy);
     println!();
     for update in &updates {
@@ -57,67 +45,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     Ok(!updates.iter().any(|update| update.crosses))
 }
 
-fn policy(path: &Path) -> Result<Policy, String> {
-    let filter = filters::named("canary-router")?;
-    let mut found = document::read(path)?
-        .iter()
-        .flat_map(|document| document::find(document, None))
-        .filter(|found| found.filter.name == filter.name)
-        .collect::<Vec<_>>()
-        .into_iter();
-    let (Some(found), None) = (found.next(), found.next()) else {
-        return Err(format!("{}: it has to hold just one configuration of {}", path.display(), filter.name));
-    };
-    let configuration = found.configuration.map_err(|message| format!("{}: {message}", path.display()))?;
+fn policy(path: &Path, manifest: Option<&str>) -> Result<Policy, String> {
+    let configuration = document::only(path, filters::named("canary-router")?, manifest)?;
     let loaded = load(configuration.to_string().as_bytes(), &NothingKept);
-    match loaded.report.errors.as_slice() {
-        [] => Ok(loaded.policy),
-        errors => {
-            Err(errors.iter().map(|error| format!("{}: {error}", path.display())).collect::<Vec<_>>().join("\nrcctl: "))
-        }
-    }
-}
-
-/// The request and the facts that the command line describes.
-fn request(arguments: &Arguments, policy: &Policy) -> Result<(Pairs, Stated), String> {
-    let mut headers = vec![
-        (":method".to_owned(), arguments.method.clone()),
-        (":scheme".to_owned(), "http".to_owned()),
-        (":authority".to_owned(), arguments.host.clone()),
-    ];
-    let mut path = arguments.path.clone();
-    for header in &arguments.headers {
-        let (name, value) = pair(header, "--header")?;
-        headers.push((name.to_ascii_lowercase(), value));
-    }
-    let mut claims = arguments.claims.iter().map(|claim| pair(claim, "--claim")).collect::<Result<Vec<_>, _>>()?;
-    if let Some(user) = &arguments.user {
-        match policy.settings.identity.first().map(|source| &source.kind) {
-            None => return Err("identity is empty, so no request of --user would be known by it".to_owned()),
-            Some(SourceKind::Jwt(jwt)) => {
-                claims.push(("iss".to_owned(), jwt.issuer.clone()));
-                claims.push((jwt.claim.clone(), user.clone()));
-            }
-            Some(SourceKind::Header(name)) => headers.push((name.as_str().to_owned(), user.clone())),
-            Some(SourceKind::Cookie(name)) => headers.push(("cookie".to_owned(), format!("{name}={user}"))),
-            Some(SourceKind::Query(name)) => {
-                let mark = if path.contains('?') { '&' } else { '?' };
-                let _written = write!(path, "{mark}{name}={user}");
-            }
-        }
-    }
-    headers.push((":path".to_owned(), path));
-    let claims = (!claims.is_empty()).then(|| Pairs::from_list(&claims));
-    Ok((Pairs::from_list(&headers), Stated { claims, peer: false }))
-}
-
-fn pair(text: &str, option: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("{option} {text}: it has to be name=value"))?;
-    Ok((name.to_owned(), value.to_owned()))
+    loaded.report.errors.is_empty().then_some(loaded.policy).ok_or_else(|| document::mistakes(path, &loaded.report))
 }
 
 /// One line of an explanation.
-fn line(text: &mut String, what: &str, value: &str) {
+pub(crate) fn line(text: &mut String, what: &str, value: &str) {
     let _written = writeln!(text, "{what:<9} {value}");
 }
 

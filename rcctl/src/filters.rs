@@ -3,7 +3,7 @@
 use filter_config::{NothingKept, Report};
 use serde_json::Value;
 
-use crate::update;
+use crate::{flags, update};
 
 /// A filter as the commands see it.
 #[derive(Debug)]
@@ -21,17 +21,29 @@ pub(crate) struct Filter {
 }
 
 /// All filters.
-pub(crate) const FILTERS: &[Filter] = &[Filter {
-    name: "canary-router",
-    mark: "armHeader",
-    check: |configuration| canary_core::load(configuration.to_string().as_bytes(), &NothingKept).report,
-    warn_of_update: |old, new| {
-        let policy = |value: &Value| canary_core::load(value.to_string().as_bytes(), &NothingKept).policy;
-        let updates = update::of(&policy(old), &policy(new));
-        updates.iter().filter(|update| update.harms).map(ToString::to_string).collect()
+pub(crate) const FILTERS: &[Filter] = &[
+    Filter {
+        name: "canary-router",
+        mark: "armHeader",
+        check: |configuration| canary_core::load(configuration.to_string().as_bytes(), &NothingKept).report,
+        warn_of_update: |old, new| {
+            let policy = |value: &Value| canary_core::load(value.to_string().as_bytes(), &NothingKept).policy;
+            let updates = update::of(&policy(old), &policy(new));
+            updates.iter().filter(|update| update.harms).map(ToString::to_string).collect()
+        },
+        schema: || filter_config::schema::document::<canary_core::config::Config>("canary-router"),
     },
-    schema: || filter_config::schema::document::<canary_core::config::Config>("canary-router"),
-}];
+    Filter {
+        name: "flag-headers",
+        mark: "flags",
+        check: |configuration| flag_core::load(configuration.to_string().as_bytes(), &NothingKept).report,
+        warn_of_update: |old, new| {
+            let policy = |value: &Value| flag_core::load(value.to_string().as_bytes(), &NothingKept).policy;
+            flags::of_update(&policy(old).flags, &policy(new).flags)
+        },
+        schema: || filter_config::schema::document::<flag_core::config::Config>("flag-headers"),
+    },
+];
 
 /// The filter of that name.
 pub(crate) fn named(name: &str) -> Result<&'static Filter, String> {

@@ -2,9 +2,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command-line tool")]
 
+mod described;
 mod document;
 mod explain;
 mod filters;
+mod flags;
 mod lint;
 mod module;
 mod schema;
@@ -30,6 +32,8 @@ enum Command {
     Lint(lint::Arguments),
     /// Says which arm a user gets and why; with --from, who an update moves.
     Explain(explain::Arguments),
+    /// Says which flag headers a request gets and why, from the configuration's bootstrap or an answer of Unleash in a file.
+    Flags(flags::Arguments),
     /// Prints a filter's JSON Schema, or the table of its fields.
     Schema(schema::Arguments),
     /// Checks built modules: their size, their ABI, and that Envoy 1.36 has what they import.
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Flags(arguments) => flags::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Module { files } => module::run(&files),
     };

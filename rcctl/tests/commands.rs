@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use filter_config::{NothingKept, Report};
 use serde_json::{Value, json};
 
 struct Said {
@@ -138,7 +139,7 @@ fn lint_takes_bare_configurations_and_a_local_envoys_files() {
     let said = rcctl(&["lint", "-"], "kind: Service\n");
     assert_eq!(
         (said.code, said.err.as_str()),
-        (2, "rcctl: no configuration of canary-router in these files; --filter names one\n")
+        (2, "rcctl: no configuration of canary-router, flag-headers in these files; --filter names one\n")
     );
 
     let said = rcctl(&["lint", "--filter", "canary-router", "-"], "trust: edge\n");
@@ -158,10 +159,13 @@ fn strict_takes_warnings_as_mistakes() {
 
 #[test]
 fn the_checked_in_manifests_are_without_mistakes() {
-    let manifest = root().join("wasmplugins/canary-router.yaml");
-    let local = root().join("deploy/local/canary-router.json");
-    let said = rcctl(&["lint", "--strict", manifest.to_str().unwrap(), local.to_str().unwrap()], "");
-    assert_eq!((said.code, said.out.as_str()), (0, "2 configurations, 0 mistakes, 0 warnings\n"), "{}", said.err);
+    for (filter, configurations) in [("canary-router", 2), ("flag-headers", 3)] {
+        let manifest = root().join(format!("wasmplugins/{filter}.yaml"));
+        let local = root().join(format!("deploy/local/{filter}.json"));
+        let said = rcctl(&["lint", "--strict", manifest.to_str().unwrap(), local.to_str().unwrap()], "");
+        let expected = format!("{configurations} configurations, 0 mistakes, 0 warnings\n");
+        assert_eq!((said.code, said.out), (0, expected), "{}", said.err);
+    }
 }
 
 #[test]
@@ -273,30 +277,36 @@ fn explain_refuses_what_it_cannot_tell() {
 }
 
 #[test]
-fn the_checked_in_schema_and_the_readmes_table_are_current() {
-    let folder = root().join("filters/canary-router");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-    let why = "run `make schema`";
-    assert_eq!(read("config.schema.json"), rcctl(&["schema", "canary-router"], "").out, "{why}");
-    assert!(read("README.md").contains(&rcctl(&["schema", "canary-router", "--table"], "").out), "{why}");
+fn the_checked_in_schemas_and_the_readmes_tables_are_current() {
+    for filter in ["canary-router", "flag-headers"] {
+        let folder = root().join("filters").join(filter);
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let why = "run `make schema`";
+        assert_eq!(read("config.schema.json"), rcctl(&["schema", filter], "").out, "{filter}: {why}");
+        assert!(read("README.md").contains(&rcctl(&["schema", filter, "--table"], "").out), "{filter}: {why}");
+    }
 }
 
-fn is_clean(config: &Value) -> bool {
-    let said = rcctl(&["lint", "--filter", "canary-router", "-"], &config.to_string());
-    said.code == 0
-}
-
-/// Every field of the example replaced by values of every kind: what lint takes, the schema takes, and what the schema
+/// Every field of the examples replaced by values of every kind: what lint takes, the schema takes, and what the schema
 /// refuses, lint refuses.
 #[test]
-fn the_schema_refuses_nothing_that_lint_takes() {
-    let schema: Value = serde_json::from_str(&rcctl(&["schema", "canary-router"], "").out).unwrap();
+fn the_schemas_refuse_nothing_that_lint_takes() {
+    let mut canary = config(10.0);
+    canary["anonymous"] = json!({"cookie": "rc_anon", "maxAge": "1h"});
+    let canary_report = |config: &Value| canary_core::load(config.to_string().as_bytes(), &NothingKept).report;
+    let flags: Value = serde_json::from_str(&blocks("flag-headers", "json")[0]).unwrap();
+    let flags_report = |config: &Value| flag_core::load(config.to_string().as_bytes(), &NothingKept).report;
+    assert_schema("canary-router", &canary, &canary_report);
+    assert_schema("flag-headers", &flags, &flags_report);
+}
+
+fn assert_schema(filter: &str, example: &Value, report: &dyn Fn(&Value) -> Report) {
+    let schema: Value = serde_json::from_str(&rcctl(&["schema", filter], "").out).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let mut example = config(10.0);
-    example["anonymous"] = json!({"cookie": "rc_anon", "maxAge": "1h"});
-    assert!(validator.is_valid(&example) && is_clean(&example));
+    let said = rcctl(&["lint", "--filter", filter, "-"], &example.to_string());
+    assert!(validator.is_valid(example) && said.code == 0, "{filter}: {}", said.out);
     let mut places = Vec::new();
-    collect(&example, "", &mut places);
+    collect(example, "", &mut places);
     let (mut taken, mut refused) = (0, 0);
     for place in places {
         for change in [
@@ -314,20 +324,16 @@ fn the_schema_refuses_nothing_that_lint_takes() {
             let mut config = example.clone();
             *config.pointer_mut(&place).unwrap() = change.clone();
             let valid = validator.is_valid(&config);
-            if is_clean_in_process(&config) {
+            let found = report(&config);
+            if found.errors.is_empty() && found.unknown.is_empty() {
                 taken += 1;
-                assert!(valid, "lint takes {change} at {place}, the schema does not");
+                assert!(valid, "{filter}: lint takes {change} at {place}, the schema does not");
             } else if !valid {
                 refused += 1;
             }
         }
     }
-    assert!(taken > 30 && refused > 100, "{taken} taken, {refused} refused");
-}
-
-fn is_clean_in_process(config: &Value) -> bool {
-    let report = canary_core::load(config.to_string().as_bytes(), &filter_config::NothingKept).report;
-    report.errors.is_empty() && report.unknown.is_empty()
+    assert!(taken > 30 && refused > 100, "{filter}: {taken} taken, {refused} refused");
 }
 
 fn collect(value: &Value, at: &str, places: &mut Vec<String>) {
@@ -368,22 +374,102 @@ fn modules_that_envoy_1_36_could_not_load_are_refused() {
 }
 
 /// The blocks of that language in a filter's README.
-fn blocks(language: &str) -> Vec<String> {
-    let readme = std::fs::read_to_string(root().join("filters/canary-router/README.md")).unwrap();
+fn blocks(filter: &str, language: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join(format!("filters/{filter}/README.md"))).unwrap();
     let fence = format!("```{language}\n");
     readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn the_readmes_example_is_without_mistakes_and_explained_as_it_says() {
-    let example = blocks("json").remove(0);
-    let said = rcctl(&["lint", "--strict", "-"], &example);
-    assert_eq!((said.code, said.out.as_str()), (0, "1 configurations, 0 mistakes, 0 warnings\n"));
-    let file = File::new("readme.json", &example);
-    let console = blocks("console").remove(0);
-    let (command, told) = console.split_once('\n').unwrap();
-    let arguments: Vec<&str> = command.trim_start_matches("$ rcctl ").split(' ').collect();
-    let arguments: Vec<&str> =
-        arguments.into_iter().map(|word| if word == "canary.json" { file.path() } else { word }).collect();
-    assert_eq!(rcctl(&arguments, "").out, told);
+fn the_readmes_examples_are_without_mistakes_and_explained_as_they_say() {
+    for filter in ["canary-router", "flag-headers"] {
+        let example = blocks(filter, "json").remove(0);
+        let said = rcctl(&["lint", "--strict", "-"], &example);
+        assert_eq!((said.code, said.out.as_str()), (0, "1 configurations, 0 mistakes, 0 warnings\n"));
+        let file = File::new(&format!("{filter}-readme.json"), &example);
+        let console = blocks(filter, "console").remove(0);
+        let (command, told) = console.split_once('\n').unwrap();
+        let arguments: Vec<&str> = command.trim_start_matches("$ rcctl ").split(' ').collect();
+        let arguments: Vec<&str> =
+            arguments.into_iter().map(|word| if word.ends_with(".json") { file.path() } else { word }).collect();
+        assert_eq!(rcctl(&arguments, "").out, told);
+    }
+}
+
+fn flags(changes: &[(&str, Value)]) -> Value {
+    let mut config = json!({
+        "bootstrap": {"version": 2, "features": [
+            {"name": "beta", "enabled": true, "strategies": [{"name": "default", "constraints": [
+                {"contextName": "plan", "operator": "IN", "values": ["pro"]}]}],
+             "variants": [{"name": "blue", "weight": 1000, "payload": {"type": "number", "value": "45"}}]},
+            {"name": "slow", "enabled": true, "strategies": [
+                {"name": "flexibleRollout", "parameters": {"rollout": "33.33", "stickiness": "default", "groupId": "slow"}}]},
+        ]},
+        "identity": [{"header": "x-user-id"}],
+        "context": {"properties": {"plan": {"header": "x-plan"}}},
+        "flags": [{"name": "beta", "variant": true, "payload": {"type": "number", "default": 30}}, {"name": "slow"}],
+    });
+    for (pointer, change) in changes {
+        *config.pointer_mut(pointer).unwrap() = change.clone();
+    }
+    config
+}
+
+#[test]
+fn flags_tells_values_reasons_headers_and_traps() {
+    let file = File::new("flags.json", &flags(&[]).to_string());
+    let said = rcctl(&["flags", "--config", file.path(), "--user", "ada", "--header", "X-Plan=pro"], "");
+    let expected = "\
+source    bootstrap
+user      ada
+flag      beta true (reason split)
+flag      slow false (reason no_match)
+header    x-flag-beta: true
+header    x-flagvariant-beta: blue
+header    x-flagpayload-beta: 45
+header    x-flag-slow: false
+header    x-flags-source: bootstrap
+warning   slow rollout 33.33 is not a whole number from 0 to 100 and counts as 0 %
+";
+    assert_eq!((said.out.as_str(), said.err.as_str(), said.code), (expected, "", 0));
+    let answer = File::new("features.json", &json!({"features": [{"name": "beta", "enabled": false}]}).to_string());
+    let said = rcctl(&["flags", "--config", file.path(), "--features", answer.path()], "");
+    assert!(
+        said.out.starts_with("source    live\nuser      none\nflag      beta false (reason disabled)\n"),
+        "{}",
+        said.out
+    );
+    let garbage = File::new("garbage.json", "<html>");
+    let said = rcctl(&["flags", "--config", file.path(), "--features", garbage.path()], "");
+    let expected = format!("rcctl: {}: not the json of flags, at line 1 column 1\n", garbage.path());
+    assert_eq!((said.code, said.err), (2, expected));
+}
+
+#[test]
+fn lint_warns_of_an_update_that_takes_flags_away() {
+    let old = File::new("flags-old.json", &flags(&[]).to_string());
+    let new = flags(&[("/flags", json!([{"name": "slow", "default": true}]))]);
+    let new = File::new("flags-new.json", &new.to_string());
+    let said = rcctl(&["lint", "--from", old.path(), new.path()], "");
+    assert!(
+        said.out.contains("warning: flag beta is exposed no more: services that read its header get none\n"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("warning: flag slow: its default is true now, and was false\n"), "{}", said.out);
+}
+
+#[test]
+fn a_file_with_several_configurations_needs_a_name() {
+    let plugin = |name: &str| {
+        format!("kind: WasmPlugin\nmetadata: {{name: {name}}}\nspec:\n  pluginConfig: {{flags: [{{name: {name}}}]}}\n")
+    };
+    let both = format!("{}---\n{}", plugin("flag-headers"), plugin("flag-headers-sidecars"));
+    let file = File::new("both.yaml", &both);
+    let said = rcctl(&["flags", "--config", file.path()], "");
+    let holders = "WasmPlugin flag-headers, WasmPlugin flag-headers-sidecars";
+    let expected = format!("rcctl: {}: it holds {holders}; --manifest names the one that is meant\n", file.path());
+    assert_eq!((said.code, said.err), (2, expected));
+    let said = rcctl(&["flags", "--config", file.path(), "--manifest", "flag-headers-sidecars"], "");
+    assert!(said.out.contains("flag-headers-sidecars false"), "{}{}", said.out, said.err);
 }

@@ -1,6 +1,8 @@
 //! What the end-to-end tests of canary-router share: an Envoy with two versions of a service behind it, routes as a
 //! VirtualService makes them, and the arm that the core gives a user, to compare with.
 
+pub mod flags;
+
 use canary_core::{Policy, decide, load};
 use filter_config::NothingKept;
 use filter_request::{Pairs, Request as CoreRequest, Stated};

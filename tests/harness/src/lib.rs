@@ -44,6 +44,7 @@ mod message;
 mod pki;
 mod process;
 mod stats;
+mod unleash;
 mod upstream;
 mod wasm;
 
@@ -66,6 +67,7 @@ pub use self::message::{Headers, Request, Response};
 pub use self::pki::{Identity, Pki};
 pub use self::process::{Process, Usage};
 pub use self::stats::{Sample, Stats};
+pub use self::unleash::{FlagKind, FlagUsage, UnleashServer};
 pub use self::upstream::{Ending, Recorded, Reply, Upstream};
 pub use self::wasm::{FailurePolicy, PluginConfig, WasmPlugin};
 
