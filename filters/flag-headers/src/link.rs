@@ -21,9 +21,12 @@ use crate::meters::{Standing, tell_hold, tell_traps};
 const TERM: Duration = Duration::from_millis(1900);
 /// How often a worker hands its counts over to the one that reports them.
 const GATHER: Millis = 5_000;
+/// How long past its time an answer is waited for, and a poll.
+const OVERDUE: Millis = 5_000;
 
 /// Where things stand in shared data.
 const LEASE: &str = "leader";
+const NEWEST: &str = "newest";
 const GATHERED: &str = "usage.gathered";
 const SENDING: &str = "usage.sending";
 
@@ -39,7 +42,7 @@ pub(crate) struct Link {
     sync_key: String,
     flags_key: String,
     address: Address,
-    on_the_way: HashMap<callout::Token, Ask>,
+    on_the_way: HashMap<callout::Token, (Millis, Ask)>,
     /// The flags that were stored last, compiled, and their generation.
     compiled: Option<(u64, Rc<Compiled>)>,
     gathered: Millis,
@@ -58,10 +61,23 @@ struct Address {
 }
 
 /// A request that is on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Ask {
-    Flags { at: Millis, with_etag: bool },
+    Flags { with_etag: bool },
     Registration,
     Report,
+}
+
+/// Notes which configuration is the newest, by its fingerprint: it decides what Unleash is asked for.
+///
+/// A stream keeps the root context that it began under, so former configurations tick on beside it, for hours at times. And
+/// going back to one of those calls its root context into service again, without telling it so.
+pub(crate) fn supersede(store: &Store, fingerprint: &str) {
+    if store.get(NEWEST).as_deref() != Some(fingerprint.as_bytes())
+        && let Err(failure) = store.put(NEWEST, fingerprint.as_bytes())
+    {
+        log::warn!("a former configuration may ask unleash for other flags: {failure}");
+    }
 }
 
 impl Link {
@@ -89,7 +105,10 @@ impl Link {
     pub(crate) fn tick(&mut self) {
         self.follow();
         let time = now();
-        let leads = self.lease.hold(time);
+        let leads = self.may_lead(millis(time)) && self.lease.hold(time);
+        if !leads && self.instance.leads.get() {
+            self.lease.release();
+        }
         if leads != self.instance.leads.replace(leads) {
             event(log::Level::Info, "flags_leader", json!({"filter": "flag_headers", "leads": leads}));
         }
@@ -99,7 +118,13 @@ impl Link {
         }
     }
 
-    /// This configuration ends in this worker, or goes on only for the streams that began under it: another asks Unleash.
+    /// Whether this configuration is the newest, or that one does not ask: a proxy can have tried one that it does not run.
+    fn may_lead(&self, time: Millis) -> bool {
+        let overdue = time > self.instance.sync.borrow().next.saturating_add(OVERDUE);
+        overdue || self.store.get(NEWEST).is_none_or(|newest| newest == self.instance.fingerprint.as_bytes())
+    }
+
+    /// This configuration ends in this worker.
     pub(crate) fn end(&mut self) {
         self.gather(millis(now()), 0);
         if self.instance.leads.replace(false) {
@@ -138,7 +163,7 @@ impl Link {
         self.store.get(&self.sync_key).map(|bytes| Sync::read(&bytes)).unwrap_or_default()
     }
 
-    /// Compiles the stored flags. A generation that can't be compiled is not tried again.
+    /// Compiles the stored flags; what can't be compiled leaves what is served.
     fn compile(&mut self) {
         let began = now();
         let Some(bytes) = self.store.get(&self.flags_key) else { return };
@@ -158,7 +183,8 @@ impl Link {
             origin: self.instance.serving().served.origin,
         }
         .tell();
-        let asking = self.on_the_way.values().any(|ask| matches!(ask, Ask::Flags { .. }));
+        self.give_up(time);
+        let asking = self.waits(|ask| matches!(ask, Ask::Flags { .. }));
         if !asking && stored.is_due(time, &self.unleash, &self.exposure) {
             self.ask(time, &stored);
         }
@@ -166,6 +192,26 @@ impl Link {
         if interval > 0 && time.saturating_sub(self.reported) >= interval {
             self.reported = time;
             self.report(time);
+        }
+    }
+
+    fn waits(&self, wanted: impl Fn(Ask) -> bool) -> bool {
+        self.on_the_way.values().any(|(_, ask)| wanted(*ask))
+    }
+
+    /// Waits no longer for answers that the proxy owes: it tells of a timeout itself.
+    fn give_up(&mut self, time: Millis) {
+        let limit = millis_of(self.unleash.timeout).saturating_add(OVERDUE);
+        let mut lost = None;
+        self.on_the_way.retain(|_, (at, ask)| {
+            let overdue = time.saturating_sub(*at) > limit;
+            if overdue && matches!(ask, Ask::Flags { .. }) {
+                lost = Some(*at);
+            }
+            !overdue
+        });
+        if let Some(at) = lost {
+            self.settle(at, Outcome::failed(Poll::Lost, "the proxy told of no answer"));
         }
     }
 
@@ -177,7 +223,7 @@ impl Link {
         let with_etag = etag.is_some();
         self.change(|sync| sync.asking(time, &self.unleash, &self.exposure, random_id()));
         match sent {
-            Ok(token) => drop(self.on_the_way.insert(token, Ask::Flags { at: time, with_etag })),
+            Ok(token) => drop(self.on_the_way.insert(token, (time, Ask::Flags { with_etag }))),
             Err(Failure::BadArgument) => self.settle(time, Outcome::no_cluster(&self.address.cluster)),
             Err(failure) => {
                 let cluster = &self.address.cluster;
@@ -190,17 +236,18 @@ impl Link {
     pub(crate) fn answered(&mut self, token: u32, length: usize) {
         let status = headers::get(Map::CalloutResponse, b":status").ok().flatten();
         let status = status.and_then(|status| std::str::from_utf8(&status).ok()?.parse::<u16>().ok());
-        match self.on_the_way.remove(&callout::Token(token)) {
-            Some(Ask::Flags { at, with_etag }) => self.take_flags(at, with_etag, status, length),
-            Some(Ask::Registration) if status.is_some_and(is_success) => self.change(|sync| sync.registered = true),
-            Some(Ask::Report) => {
+        let Some((at, ask)) = self.on_the_way.remove(&callout::Token(token)) else { return };
+        match ask {
+            Ask::Flags { with_etag } => self.take_flags(at, with_etag, status, length),
+            Ask::Registration if status.is_some_and(is_success) => self.change(|sync| sync.registered = true),
+            Ask::Report => {
                 let taken = status.is_some_and(is_success);
                 self.instance.meters.reported(taken);
                 if taken && let Err(failure) = self.store.put(SENDING, b"") {
                     log::warn!("a report of usage will be sent twice: {failure}");
                 }
             }
-            Some(Ask::Registration) | None => {}
+            Ask::Registration => {}
         }
     }
 
@@ -267,7 +314,7 @@ impl Link {
         self.follow();
         self.tell(&outcome, news);
         let registered = self.instance.sync.borrow().registered;
-        let registering = self.on_the_way.values().any(|ask| matches!(ask, Ask::Registration));
+        let registering = self.waits(|ask| ask == Ask::Registration);
         if outcome.poll.is_good() && !registered && !registering {
             self.register(time);
         }
@@ -307,7 +354,7 @@ impl Link {
         let body =
             usage::registration(&self.unleash.app_name.0, &self.address.instance, self.unleash.refresh.into(), time);
         if let Ok(token) = self.post("/client/register", &body) {
-            self.on_the_way.insert(token, Ask::Registration);
+            self.on_the_way.insert(token, (time, Ask::Registration));
         }
     }
 
@@ -339,7 +386,7 @@ impl Link {
 
     /// Sends what all workers have counted, together with what was not taken before.
     fn report(&mut self, time: Millis) {
-        if self.on_the_way.values().any(|ask| matches!(ask, Ask::Report)) {
+        if self.waits(|ask| ask == Ask::Report) {
             return;
         }
         let mut taken = None;
@@ -353,7 +400,7 @@ impl Link {
         let Some(sending) = self.store.get(SENDING) else { return };
         let body = Usage::read(&sending).report(&self.unleash.app_name.0, &self.address.instance, time);
         match self.post("/client/metrics", &body) {
-            Ok(token) => drop(self.on_the_way.insert(token, Ask::Report)),
+            Ok(token) => drop(self.on_the_way.insert(token, (time, Ask::Report))),
             Err(_) => self.instance.meters.reported(false),
         }
     }

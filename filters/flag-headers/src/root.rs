@@ -1,7 +1,5 @@
 //! The plugin's life in one VM: configured, ticking, told of Unleash's answers, making a context for each stream.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::instance::Instance;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::stream::Stream;
 
 /// How often a worker looks for news and tells its counts. A flip is seen that much later than Unleash tells it.
@@ -20,23 +18,14 @@ const TICK: Duration = Duration::from_millis(500);
 /// The version of what is kept in shared data. To be raised when an older image could not read what a newer one keeps.
 const FORMAT: u32 = 1;
 
-thread_local! {
-    /// How often each plugin of this VM was configured. A stream keeps the root context that it began under, which ticks on
-    /// beside that of the newest configuration.
-    static CONFIGURED: RefCell<HashMap<String, u64>> = RefCell::default();
-}
-
 pub(crate) struct Root {
     instance: Rc<Instance>,
     link: Option<Link>,
-    plugin: String,
-    /// Which configuration of the plugin this is.
-    number: u64,
 }
 
 impl Default for Root {
     fn default() -> Self {
-        Self { instance: Rc::new(Instance::unconfigured()), link: None, plugin: String::new(), number: 0 }
+        Self { instance: Rc::new(Instance::unconfigured()), link: None }
     }
 }
 
@@ -45,22 +34,13 @@ impl Root {
         let plugin = plugin::name();
         let store = Store::new(&plugin, FORMAT);
         let instance = Rc::new(Instance::configure(configuration, &plugin, &store));
+        link::supersede(&store, &instance.fingerprint);
         let unleash = instance.policy.settings.unleash.clone();
         self.link = unleash.map(|unleash| Link::new(unleash, store, Rc::clone(&instance)));
         if let Some(link) = &mut self.link {
             link.follow();
         }
         self.instance = instance;
-        self.number = CONFIGURED.with_borrow_mut(|configured| {
-            let number = configured.entry(plugin.clone()).or_default();
-            *number = number.saturating_add(1);
-            *number
-        });
-        self.plugin = plugin;
-    }
-
-    fn is_newest(&self) -> bool {
-        CONFIGURED.with_borrow(|configured| configured.get(&self.plugin) == Some(&self.number))
     }
 
     fn end(&mut self) {
@@ -104,9 +84,8 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         follow_host_level();
         self.instance.flush();
-        let is_newest = self.is_newest();
         if let Some(link) = &mut self.link {
-            if is_newest { link.tick() } else { link.end() }
+            link.tick();
         }
     }
 

@@ -16,21 +16,30 @@ use crate::names::{FLAG, PAYLOAD, SOURCE, VARIANT, encoded, folded};
 pub struct Owned {
     names: Vec<Vec<u8>>,
     prefixes: Vec<Vec<u8>>,
+    /// The names of flags inside of header names, as they are written.
+    flags: Vec<String>,
     /// The header for all flags, where there is one.
     pub all: Option<HeaderName>,
 }
 
 impl Owned {
-    /// The names that go with some flags.
+    /// The names that go with some flags. An instance that carries none in headers owns none: in a sidecar, on the calls that
+    /// an application makes, it must not take away what that hands on.
     #[must_use]
     pub fn of<'f>(flags: impl Iterator<Item = &'f Selector>, headers: &HeaderSettings) -> Self {
-        let mut owned = Self { names: vec![folded(SOURCE.as_bytes())], prefixes: Vec::new(), all: headers.all.clone() };
+        if !headers.carries() && headers.strip == Strip::Owned {
+            return Self::default();
+        }
+        let mut owned = Self { names: vec![folded(SOURCE.as_bytes())], all: headers.all.clone(), ..Self::default() };
         owned.names.extend(headers.all.iter().map(|name| folded(name.as_str().as_bytes())));
         let kinds = [FLAG, VARIANT, PAYLOAD];
         let written = |name: &str| kinds.map(|kind| folded(format!("{kind}{}", encoded(name)).as_bytes()));
         for selector in flags {
             match selector {
-                Selector::Name(name) => owned.names.extend(written(name)),
+                Selector::Name(name) => {
+                    owned.names.extend(written(name));
+                    owned.flags.push(encoded(name));
+                }
                 Selector::Prefix(prefix) => owned.prefixes.extend(written(prefix)),
             }
         }
@@ -52,6 +61,12 @@ impl Owned {
         }
         let name = folded(name);
         self.names.contains(&name) || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
+
+    /// Whether a flag's name is written as this instance writes it: another spelling of the same is nobody's decision.
+    fn spells(&self, flag: &str) -> bool {
+        let other = |own: &String| own.len() == flag.len() && folded(own.as_bytes()) == folded(flag.as_bytes());
+        self.flags.iter().any(|own| own == flag) || !self.flags.iter().any(other)
     }
 }
 
@@ -97,25 +112,31 @@ pub fn admit<'h>(owned: &Owned, trust: Trust, headers: &'h Pairs, verified: &dyn
 
 /// Whether a header of a peer stays as it is: those of a flag that the peer decided, and where flags come from.
 fn passes(name: &[u8], given: &HashMap<String, Given>, headers: &Pairs) -> bool {
-    let Ok(name) = std::str::from_utf8(name) else { return false };
-    let flag = [FLAG, VARIANT, PAYLOAD].into_iter().find_map(|kind| name.strip_prefix(kind));
-    let single = headers.all(name.as_bytes()).count() == 1;
-    single && (flag.is_some_and(|flag| given.contains_key(flag)) || (name == SOURCE && !given.is_empty()))
+    let (Ok(name), Some(value)) = (std::str::from_utf8(name), single(headers, name)) else { return false };
+    let decided = |kind| name.strip_prefix(kind).is_some_and(|flag| given.contains_key(flag));
+    (decided(FLAG) && truth(value).is_some())
+        || decided(VARIANT)
+        || decided(PAYLOAD)
+        || (name == SOURCE && !given.is_empty())
+}
+
+/// The value of a header that comes once: two values are nobody's decision.
+fn single<'h>(headers: &'h Pairs, name: &[u8]) -> Option<&'h str> {
+    let mut copies = headers.all(name);
+    let first = copies.next().and_then(|value| std::str::from_utf8(value).ok());
+    first.filter(|_| copies.next().is_none())
 }
 
 fn given_by_peer(owned: &Owned, headers: &Pairs, names: &[&[u8]]) -> HashMap<String, Given> {
-    let mut given = HashMap::new();
-    let single = |name: &str| {
-        let mut copies = headers.all(name.as_bytes());
-        let first = copies.next().and_then(|value| std::str::from_utf8(value).ok());
-        // two values are nobody's decision
-        first.filter(|_| copies.next().is_none())
-    };
+    let mut given: HashMap<String, Given> = HashMap::new();
+    let single = |name: &str| single(headers, name.as_bytes());
     if let Some(all) = owned.all.as_ref().and_then(|all| single(all.as_str())) {
-        given.extend(all.split(',').filter_map(entry_of));
+        let entries: Vec<(String, Given)> = all.split(',').filter_map(entry_of).collect();
+        let contested = |flag: &str| entries.iter().filter(|(name, _)| name == flag).count() > 1;
+        given.extend(entries.iter().filter(|(flag, _)| owned.spells(flag) && !contested(flag)).cloned());
     }
     let flags = names.iter().filter_map(|name| std::str::from_utf8(name).ok()?.strip_prefix(FLAG));
-    for flag in flags {
+    for flag in flags.filter(|flag| owned.spells(flag)) {
         let enabled = single(&format!("{FLAG}{flag}")).and_then(truth);
         let variant = single(&format!("{VARIANT}{flag}")).map(decoded);
         if let Some(enabled) = enabled {

@@ -21,7 +21,7 @@ choice! {
 choice! {
     /// Which of a request's flag headers are removed before any is set.
     pub enum Strip {
-        /// Those of the flags of this configuration.
+        /// Those of the flags of this configuration; none where no header carries flags.
         Owned = "owned",
         /// Every `x-flag-*`, `x-flagvariant-*` and `x-flagpayload-*`, of other instances too.
         All = "all",
@@ -115,6 +115,14 @@ object! {
         "source" source: bool = true;
         /// Which headers of clients are removed.
         "strip" strip: Strip = "owned";
+    }
+}
+
+impl HeaderSettings {
+    /// Whether any header is set at all.
+    #[must_use]
+    pub fn carries(&self) -> bool {
+        self.each || self.all.is_some() || self.source
     }
 }
 

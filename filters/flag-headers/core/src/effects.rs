@@ -31,7 +31,7 @@ pub fn effects<'a>(
     if let Some(outcomes) = outcomes.filter(|_| mode == Mode::Enforce) {
         let all_given = outcomes.iter().all(|outcome| outcome.reason == Reason::Given) && !outcomes.is_empty();
         if headers.each {
-            set_each(&mut effects, served, outcomes);
+            set_each(&mut effects, admitted, served, outcomes);
         }
         if headers.source && !(all_given && admitted.headers.get(SOURCE.as_bytes()).is_some()) {
             effects.set.push((SOURCE, served.origin.as_str().into()));
@@ -48,15 +48,15 @@ pub fn effects<'a>(
     effects
 }
 
-fn set_each<'a>(effects: &mut Effects<'a>, served: &'a Served, outcomes: &'a [Outcome]) {
+fn set_each<'a>(effects: &mut Effects<'a>, admitted: &Admitted, served: &'a Served, outcomes: &'a [Outcome]) {
     for (exposed, outcome) in served.exposed.iter().zip(outcomes) {
-        // a verified peer's headers stay as they are
-        if outcome.reason == Reason::Given {
-            continue;
-        }
+        // a verified peer's headers stay as they are; what it said in the header for all may lack them
+        let stays = |name: &str| outcome.reason == Reason::Given && admitted.headers.get(name.as_bytes()).is_some();
         let names = &exposed.headers;
-        effects.set.push((&names.flag, truth(outcome.enabled).into()));
-        if exposed.flag.variant {
+        if !stays(&names.flag) {
+            effects.set.push((&names.flag, truth(outcome.enabled).into()));
+        }
+        if exposed.flag.variant && !stays(&names.variant) {
             effects.set.extend(outcome.variant_text().map(|text| (names.variant.as_str(), text.into())));
         }
         effects.set.extend(outcome.payload_text.as_deref().map(|text| (names.payload.as_str(), text.into())));

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use filter_config::serde_json::Value;
 use filter_config::{ConfigState, Entries, Keep, Kept, PartList, Path, Read, Report, fingerprint, parse, shown};
-use filter_request::{HostPattern, RequestMatch, Source, Trust};
+use filter_request::{HeaderName, HostPattern, RequestMatch, Source, Trust};
 
 use crate::boundary::{Owned, selectors};
 use crate::config::{Config, Debug, HeaderSettings, Mode, Ofrep, Strip, Unleash};
@@ -262,11 +262,22 @@ impl Settings {
         }
     }
 
-    /// Only the trust boundary: removes the flag headers that the configuration names, as far as it can be read.
+    /// Only the trust boundary: removes the flag headers that the configuration names, as far as it can be read, and all
+    /// where it can't.
     fn safe(value: &Value) -> Self {
-        let headers =
-            value.get("headers").cloned().unwrap_or_else(|| Value::Object(filter_config::serde_json::Map::new()));
-        let headers = HeaderSettings::read(&headers, &Path::Root, &mut Report::default());
+        let written = value.get("headers");
+        let read = match written {
+            Some(headers) => HeaderSettings::read(headers, &Path::Root, &mut Report::default()),
+            None => Some(HeaderSettings { each: true, all: None, source: true, strip: Strip::Owned }),
+        };
+        let mut headers = read.unwrap_or_else(|| {
+            let all = written.and_then(|headers| headers.get("all"));
+            let all = all.and_then(|all| HeaderName::read(all, &Path::Root, &mut Report::default()));
+            HeaderSettings { each: true, all, source: true, strip: Strip::All }
+        });
+        if !value.is_object() || read_flags(value).is_none() {
+            headers.strip = Strip::All;
+        }
         Self {
             unleash: None,
             mode: Mode::Off,
@@ -278,7 +289,7 @@ impl Settings {
             session_id: None,
             remote_address: false,
             properties: Vec::new(),
-            headers: headers.unwrap_or(HeaderSettings { each: true, all: None, source: true, strip: Strip::All }),
+            headers,
             filter_state: false,
             ofrep: None,
             debug: None,

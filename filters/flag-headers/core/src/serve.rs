@@ -1,5 +1,6 @@
 //! What is served at a moment: which flags, from where, and what each comes to for a context.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use filter_config::choice;
@@ -7,7 +8,7 @@ use filter_config::choice;
 use crate::context::Context;
 use crate::engine::{Compiled, Reason};
 use crate::flag::{Flag, Payload, Selector};
-use crate::names::{FlagHeaders, encoded_payload, encoded_text};
+use crate::names::{FlagHeaders, encoded, encoded_payload, encoded_text};
 
 choice! {
     /// Where served values come from.
@@ -82,20 +83,22 @@ impl Served {
         known.sort_unstable();
         known.dedup();
         let mut exposed: Vec<Exposed> = Vec::new();
-        let named = |name: &str| flags.iter().any(|flag| flag.selector == Selector::Name(name.to_owned()));
+        // of those that would share a header, one named in the configuration goes first
+        let mut taken: HashSet<String> = flags
+            .iter()
+            .filter_map(|flag| match &flag.selector {
+                Selector::Name(name) => Some(encoded(name)),
+                Selector::Prefix(_) => None,
+            })
+            .collect();
         for flag in flags {
             let of_flag =
                 |name: &str| Exposed { name: name.to_owned(), headers: FlagHeaders::of(name), flag: flag.clone() };
             match &flag.selector {
                 Selector::Name(name) => exposed.push(of_flag(name)),
                 Selector::Prefix(prefix) => {
-                    let new = |name: &str| !named(name) && !exposed.iter().any(|other| other.name == name);
-                    let more: Vec<Exposed> = known
-                        .iter()
-                        .filter(|name| name.starts_with(prefix.as_str()) && new(name))
-                        .map(|name| of_flag(name))
-                        .collect();
-                    exposed.extend(more);
+                    let more = known.iter().filter(|name| name.starts_with(prefix.as_str())).map(|name| of_flag(name));
+                    exposed.extend(more.filter(|exposed| taken.insert(exposed.headers.name.clone())));
                 }
             }
         }

@@ -30,7 +30,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson { line, column } => write!(f, "not the json of flags, at line {line} column {column}"),
-            Self::NoFeatures => f.write_str("has no list named features"),
+            Self::NoFeatures => f.write_str("without a list named features"),
         }
     }
 }

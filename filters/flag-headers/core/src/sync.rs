@@ -39,7 +39,7 @@ choice! {
         NoCluster = "no_cluster",
         /// The cluster has no hosts, or the proxy refused the call.
         Refused = "refused",
-        /// The worker that asked is gone, or was not told.
+        /// The proxy told of no answer.
         Lost = "lost",
     }
 }
@@ -90,6 +90,10 @@ pub struct Sync {
     pub registered: bool,
 }
 
+fn interval(unleash: &Unleash) -> Millis {
+    of_duration(unleash.refresh).max(1)
+}
+
 /// How many intervals a row of failures can make of one, at most.
 const SLOWEST: u64 = 10;
 
@@ -129,7 +133,8 @@ impl Sync {
     /// that was set back.
     #[must_use]
     pub fn is_due(&self, now: Millis, unleash: &Unleash, exposure: &str) -> bool {
-        let longest = of_duration(unleash.refresh).saturating_mul(SLOWEST.saturating_add(2));
+        let slowest = interval(unleash).saturating_mul(SLOWEST.saturating_add(2));
+        let longest = slowest.saturating_add(of_duration(unleash.timeout));
         let waiting = self.asked > 0 && self.exposure == exposure;
         now >= self.next || self.next > now.saturating_add(longest) || !waiting
     }
@@ -169,8 +174,7 @@ impl Sync {
     /// How long to wait: the interval, one more for each failure in a row, and up to a tenth more or less by chance, so that
     /// a fleet that began together does not ask together.
     fn pause(&self, unleash: &Unleash, chance: u64) -> Millis {
-        let interval = of_duration(unleash.refresh).max(1);
-        let whole = interval.saturating_mul(self.failures.saturating_add(1).min(SLOWEST));
+        let whole = interval(unleash).saturating_mul(self.failures.saturating_add(1).min(SLOWEST));
         let spread = (whole / 5).max(1);
         whole.saturating_sub(spread / 2).saturating_add(chance % spread)
     }

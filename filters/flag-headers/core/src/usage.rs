@@ -133,7 +133,10 @@ pub fn timestamp(time: Millis) -> String {
 mod tests {
     use super::*;
 
-    fn usage(since: Millis, flags: &[(&str, u64, u64, &[(&str, u64)])]) -> Usage {
+    /// A flag, how often it was on and off, and its variants.
+    type Used<'u> = (&'u str, u64, u64, &'u [(&'u str, u64)]);
+
+    fn usage(since: Millis, flags: &[Used]) -> Usage {
         let uses = |yes, no, variants: &[(&str, u64)]| Uses {
             yes,
             no,
