@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use filter_config::NothingKept;
-use filter_request::{Request, Stated, Verified};
+use filter_request::{Request, Stated, Verified, resolve};
 use flag_core::boundary::admit;
-use flag_core::context::{Proxy, of_request};
+use flag_core::context::Proxy;
 use flag_core::effects::effects;
 use flag_core::engine::Compiled;
 use flag_core::flag::{Flag, Selector};
-use flag_core::serve::{Origin, Outcome as Value, Served};
+use flag_core::serve::{Origin, Served};
 use flag_core::subset::select;
-use flag_core::{Policy, load};
+use flag_core::{Policy, decide, load};
 
 use crate::described::Described;
 use crate::explain::line;
@@ -69,12 +69,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let known = Known { verified: &verified, address: arguments.address.as_deref() };
     let admitted = admit(&policy.owned, policy.settings.trust, &headers, &known);
     let request = Request::new(&admitted.headers);
-    let needs = served.compiled.as_ref().map(|compiled| compiled.needs.clone()).unwrap_or_default();
-    let context = of_request(&policy.settings, &needs, &request, &known);
-    let outcomes: Vec<Value> = served.exposed.iter().map(|exposed| served.outcome(exposed, &context)).collect();
     let mut text = String::new();
     line(&mut text, "source", served.origin.as_str());
-    line(&mut text, "user", context.user_id.as_deref().unwrap_or("none"));
+    let Some(outcomes) = decide(&policy, &served, &admitted, &request, &known) else {
+        line(&mut text, "flags", "none are for this request: hosts, match or mode leave it out");
+        print!("{text}");
+        return Ok(true);
+    };
+    let user = resolve(&policy.settings.identity, &request, &known);
+    line(&mut text, "user", &user.map_or("none".into(), |user| String::from_utf8_lossy(&user.id).into_owned()));
     for (exposed, outcome) in served.exposed.iter().zip(&outcomes) {
         line(&mut text, "flag", &format!("{} {} (reason {})", exposed.name, outcome.enabled, outcome.reason.as_str()));
     }

@@ -1,7 +1,7 @@
 //! What is counted beside flags: where values came from, polls, reports of usage, OFREP answers, refused host calls.
 
 use filter_runtime::{Counter, metric_name, set_gauge};
-use flag_core::inspect::Trap;
+use flag_core::inspect::{KINDS, Trap};
 use flag_core::serve::Origin;
 use flag_core::sync::Poll;
 
@@ -18,9 +18,6 @@ pub(crate) struct Meters {
 
 /// The classes of OFREP answers.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
-/// The kinds of traps that a definition can hold.
-const TRAPS: [&str; 7] = ["rollout", "strategy", "operator", "segment", "variant", "unusable", "unreadable"];
-
 impl Meters {
     pub(crate) fn served(&self, origin: Origin) {
         count(&self.served, Origin::ALL, origin);
@@ -86,7 +83,7 @@ impl Standing {
 
 /// Tells how many traps of each kind the served definitions hold.
 pub(crate) fn tell_traps(traps: &[Trap]) {
-    for kind in TRAPS {
+    for kind in KINDS {
         let found = traps.iter().filter(|trap| trap.kind == kind).count();
         set_gauge(&name("definition_warnings", &[("kind", kind)]), u64::try_from(found).unwrap_or(u64::MAX));
     }

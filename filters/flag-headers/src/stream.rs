@@ -4,17 +4,16 @@ use std::rc::Rc;
 
 use filter_host::headers::{self, Map};
 use filter_host::{Result, body, local, property};
-use filter_request::{Pairs, Request, Verified, host_matches, matches_any};
+use filter_request::{Pairs, Request, Verified};
 use filter_runtime::{HostVerified, event, now};
-use flag_core::boundary::{Admitted, admit};
+use flag_core::boundary::admit;
 use flag_core::config::Mode;
-use flag_core::context::{Context as FlagContext, Proxy, of_request};
-use flag_core::debug;
+use flag_core::context::Proxy;
 use flag_core::effects::{Effects, effects};
-use flag_core::engine::Reason;
 use flag_core::ofrep::{self, Call, Reply};
-use flag_core::serve::{Exposed, Outcome};
+use flag_core::serve::Outcome;
 use flag_core::sync::millis;
+use flag_core::{debug, decide};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use serde_json::json;
@@ -49,13 +48,18 @@ impl Stream {
         if settings.mode != Mode::Off
             && let Some(action) = self.own(&request, end_of_stream)?
         {
+            // a call that waits for its body goes on, and would reach an application where its route is missing
+            if action == Action::Continue {
+                admitted.removed.iter().try_for_each(|name| headers::remove(Map::Request, name))?;
+            }
             return Ok(action);
         }
-        let wanted = settings.mode != Mode::Off
-            && host_matches(&settings.hosts, &request.host)
-            && matches_any(&settings.ways, &request);
         let serving = instance.serving();
-        let outcomes = wanted.then(|| evaluate(&instance, &serving, &admitted, &request, &proxy));
+        let outcomes = decide(&instance.policy, &serving.served, &admitted, &request, &proxy);
+        if let Some(outcomes) = &outcomes {
+            instance.meters.served(serving.served.origin);
+            outcomes.iter().enumerate().for_each(|(index, outcome)| serving.tally.count(index, outcome));
+        }
         let effects = effects(
             settings.mode,
             &settings.headers,
@@ -76,6 +80,10 @@ impl Stream {
     /// Answers a request that is for the filter itself; none where it is not.
     fn own(&mut self, request: &Request, end_of_stream: bool) -> Result<Option<Action>> {
         let settings = &self.instance.policy.settings;
+        // `host:` is the host without a port here, but not to Envoy's routes: it would miss the one that holds calls back
+        if request.authority.ends_with(b":") {
+            return Ok(None);
+        }
         if settings.debug.as_ref().is_some_and(|debug| debug.answers(&request.host, request.path)) {
             return self.show(request).map(Some);
         }
@@ -178,41 +186,6 @@ impl Stream {
             Action::Continue
         })
     }
-}
-
-fn evaluate(
-    instance: &Instance,
-    serving: &Serving,
-    admitted: &Admitted,
-    request: &Request,
-    proxy: &HostProxy,
-) -> Vec<Outcome> {
-    let served = &serving.served;
-    let given = |exposed: &Exposed| admitted.given.get(&exposed.headers.name);
-    let all_given = !admitted.given.is_empty() && served.exposed.iter().all(|exposed| given(exposed).is_some());
-    let needs = served.compiled.as_ref().filter(|_| !all_given).map(|compiled| &compiled.needs);
-    let context = match needs {
-        Some(needs) => of_request(&instance.policy.settings, needs, request, proxy),
-        None => FlagContext::default(),
-    };
-    let outcomes: Vec<Outcome> = served
-        .exposed
-        .iter()
-        .map(|exposed| match given(exposed) {
-            Some(given) => Outcome {
-                enabled: given.enabled,
-                reason: Reason::Given,
-                variant: given.variant.clone(),
-                payload: None,
-                payload_text: None,
-                payload_fault: None,
-            },
-            None => served.outcome(exposed, &context),
-        })
-        .collect();
-    instance.meters.served(served.origin);
-    outcomes.iter().enumerate().for_each(|(index, outcome)| serving.tally.count(index, outcome));
-    outcomes
 }
 
 fn apply(effects: &Effects) -> Result<()> {

@@ -59,7 +59,9 @@ fn set_each<'a>(effects: &mut Effects<'a>, admitted: &Admitted, served: &'a Serv
         if exposed.flag.variant && !stays(&names.variant) {
             effects.set.extend(outcome.variant_text().map(|text| (names.variant.as_str(), text.into())));
         }
-        effects.set.extend(outcome.payload_text.as_deref().map(|text| (names.payload.as_str(), text.into())));
+        if !stays(&names.payload) {
+            effects.set.extend(outcome.payload_text.as_deref().map(|text| (names.payload.as_str(), text.into())));
+        }
     }
 }
 

@@ -36,6 +36,17 @@ choice! {
     }
 }
 
+/// How a flag stands with Unleash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Unleash does not have it.
+    Unknown,
+    /// Its definition can't be evaluated.
+    Unusable,
+    /// It can be.
+    Known(Shape),
+}
+
 /// What a flag evaluates to.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
@@ -130,15 +141,33 @@ impl Compiled {
         self.shapes.keys().chain(&self.unusable).map(String::as_str)
     }
 
-    /// Evaluates a flag; what it does not know, or can't evaluate, has the default.
+    /// How a flag stands with Unleash, to be asked once for many evaluations.
     #[must_use]
-    pub fn evaluate(&self, flag: &str, default: bool, variant: bool, context: &Context) -> Evaluated {
-        let fallback = |reason| Evaluated { enabled: default, reason, variant: None };
+    pub fn standing(&self, flag: &str) -> Standing {
         if self.unusable.contains(flag) {
-            return fallback(Reason::Unusable);
+            return Standing::Unusable;
         }
+        self.shapes.get(flag).map_or(Standing::Unknown, |shape| Standing::Known(*shape))
+    }
+
+    /// Evaluates a flag by its name and standing; what can't be evaluated has the default.
+    #[must_use]
+    pub fn evaluate(
+        &self,
+        flag: &str,
+        standing: Standing,
+        default: bool,
+        variant: bool,
+        context: &Context,
+    ) -> Evaluated {
+        let fallback = |reason| Evaluated { enabled: default, reason, variant: None };
+        let shape = match standing {
+            Standing::Unusable => return fallback(Reason::Unusable),
+            Standing::Unknown => return fallback(Reason::Unknown),
+            Standing::Known(shape) => shape,
+        };
         let context = context.of_flag(flag);
-        let (Some(shape), Some(enabled)) = (self.shapes.get(flag), self.engine.check_enabled(&context)) else {
+        let Some(enabled) = self.engine.check_enabled(&context) else {
             return fallback(Reason::Unknown);
         };
         let variant = if enabled && variant { self.engine.check_variant(&context) } else { None };

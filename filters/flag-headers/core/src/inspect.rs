@@ -69,6 +69,10 @@ pub struct Trap {
     pub message: String,
 }
 
+/// Every kind of trap.
+pub const KINDS: [&str; 9] =
+    ["rollout", "strategy", "operator", "segment", "variant", "size", "parent", "unusable", "unreadable"];
+
 /// Notes what one flag looks at.
 pub(crate) fn note_needs(feature: &ClientFeature, segments: &[Segment], needs: &mut Needs) {
     for strategy in strategies(feature) {

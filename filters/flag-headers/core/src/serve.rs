@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use filter_config::choice;
 
+use crate::boundary::Given;
 use crate::context::Context;
-use crate::engine::{Compiled, Reason};
+use crate::engine::{Compiled, Reason, Standing};
 use crate::flag::{Flag, Payload, Selector};
 use crate::names::{FlagHeaders, encoded, encoded_payload, encoded_text};
 
@@ -33,6 +34,8 @@ pub struct Exposed {
     pub headers: FlagHeaders,
     /// What is configured for it.
     pub flag: Flag,
+    /// How it stands with Unleash.
+    standing: Standing,
 }
 
 /// The flags that are served at a moment.
@@ -92,8 +95,12 @@ impl Served {
             })
             .collect();
         for flag in flags {
-            let of_flag =
-                |name: &str| Exposed { name: name.to_owned(), headers: FlagHeaders::of(name), flag: flag.clone() };
+            let of_flag = |name: &str| Exposed {
+                name: name.to_owned(),
+                headers: FlagHeaders::of(name),
+                flag: flag.clone(),
+                standing: compiled.as_ref().map_or(Standing::Unknown, |compiled| compiled.standing(name)),
+            };
             match &flag.selector {
                 Selector::Name(name) => exposed.push(of_flag(name)),
                 Selector::Prefix(prefix) => {
@@ -118,7 +125,7 @@ impl Served {
         let wanted = *variant || payload.is_some();
         let (enabled, reason, found) = match &self.compiled {
             Some(compiled) => {
-                let evaluated = compiled.evaluate(&exposed.name, *default, wanted, context);
+                let evaluated = compiled.evaluate(&exposed.name, exposed.standing, *default, wanted, context);
                 (evaluated.enabled, evaluated.reason, evaluated.variant)
             }
             None => (*default, Reason::NoState, None),
@@ -156,6 +163,21 @@ fn fitting(payload: Payload, max_bytes: usize) -> Result<(String, Payload), Payl
 }
 
 impl Outcome {
+    /// What a verified peer has decided. A payload is handed on as the peer wrote it; where it wrote none, the default stands
+    /// for it.
+    #[must_use]
+    pub fn given(given: &Given, exposed: &Exposed) -> Self {
+        let payload = exposed.flag.payload.as_ref().and_then(|settings| settings.default.clone());
+        Self {
+            enabled: given.enabled,
+            reason: Reason::Given,
+            variant: given.variant.clone(),
+            payload_text: payload.as_ref().map(encoded_payload),
+            payload,
+            payload_fault: None,
+        }
+    }
+
     /// The variant's name as a header's value.
     #[must_use]
     pub fn variant_text(&self) -> Option<String> {

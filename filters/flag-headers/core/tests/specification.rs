@@ -147,7 +147,7 @@ fn every_case_comes_out_as_published() {
         let outcome = served.outcome(served.find(&case.flag).unwrap().1, &context);
         assert_eq!(outcome.enabled, case.enabled, "{}: {outcome:?}", case.name);
         if let Some(expected) = &case.variant {
-            let variant = compiled.evaluate(&case.flag, false, true, &context).variant;
+            let variant = compiled.evaluate(&case.flag, compiled.standing(&case.flag), false, true, &context).variant;
             assert_eq!(variant.is_some(), expected["enabled"] == true, "{}", case.name);
             assert_eq!(outcome.variant.as_deref(), expected["name"].as_str(), "{}", case.name);
             assert_eq!(variant.is_none(), outcome.variant.as_deref() == Some(NO_VARIANT), "{}", case.name);

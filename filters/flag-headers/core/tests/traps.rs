@@ -29,9 +29,9 @@ fn compile(document: &Value) -> Compiled {
 fn traps(document: &Value) -> Vec<(&'static str, String)> {
     let compiled = compile(document);
     for (id, expected) in [("ada", true), ("bob", false)] {
-        let sound = compiled.evaluate("sound", !expected, false, &user(id));
+        let sound = compiled.evaluate("sound", compiled.standing("sound"), !expected, false, &user(id));
         assert_eq!((sound.enabled, sound.reason == Reason::Unusable), (expected, false), "{document}");
-        assert!(compiled.evaluate("last", false, false, &user(id)).enabled, "{document}");
+        assert!(compiled.evaluate("last", compiled.standing("last"), false, false, &user(id)).enabled, "{document}");
     }
     assert!(compiled.traps.iter().all(|trap| trap.flag == "odd"), "{:?}", compiled.traps);
     compiled.traps.into_iter().map(|trap| (trap.kind, trap.message)).collect()

@@ -10,13 +10,13 @@ use std::rc::Rc;
 use filter_config::{Kept, NothingKept};
 use filter_request::{Pairs, Request, Stated, Verified};
 use flag_core::boundary::{admit, selectors};
-use flag_core::context::{Context, Proxy, of_request};
+use flag_core::context::{Context, Proxy};
 use flag_core::effects::{Effects, effects};
-use flag_core::engine::{Compiled, Reason};
+use flag_core::engine::Compiled;
 use flag_core::flag::Selector;
 use flag_core::serve::{Origin, Outcome, Served};
 use flag_core::subset::select;
-use flag_core::{Loaded, Policy, load};
+use flag_core::{Loaded, Policy, decide, load};
 use serde_json::{Value, json};
 
 /// A configuration with three flags of Unleash, OFREP and the debug page.
@@ -199,26 +199,9 @@ pub fn ask(policy: &Policy, served: &Served, headers: &[(&str, &str)], facts: &F
     let settings = &policy.settings;
     let admitted = admit(&policy.owned, settings.trust, &pairs, facts);
     let request = Request::new(&admitted.headers);
-    let none = flag_core::inspect::Needs::default();
-    let needs = served.compiled.as_ref().map_or(&none, |compiled| &compiled.needs);
-    let context = of_request(settings, needs, &request, facts);
-    let outcomes: Vec<Outcome> = served
-        .exposed
-        .iter()
-        .map(|exposed| match admitted.given.get(&exposed.headers.name) {
-            Some(given) => Outcome {
-                enabled: given.enabled,
-                reason: Reason::Given,
-                variant: given.variant.clone(),
-                payload: None,
-                payload_text: None,
-                payload_fault: None,
-            },
-            None => served.outcome(exposed, &context),
-        })
-        .collect();
-    let evaluated = (settings.mode != flag_core::config::Mode::Off).then_some(&outcomes[..]);
-    let effects = effects(settings.mode, &settings.headers, settings.filter_state, &admitted, served, evaluated);
+    let outcomes = decide(policy, served, &admitted, &request, facts);
+    let effects =
+        effects(settings.mode, &settings.headers, settings.filter_state, &admitted, served, outcomes.as_deref());
     applied(headers, &effects)
 }
 
