@@ -22,7 +22,7 @@ RCCTL = $(CARGO_TARGET)/tools/rcctl
 
 .PHONY: help
 help: ## Lists the targets.
-	@echo "make TARGET    (FILTER=name, ENVOY_PATH=file, ENVOY_VERSION=x.y.z, FUNC_E=1, PORT=8080)"
+	@echo "make TARGET    (FILTER=name, ENVOY_PATH=file, ENVOY_VERSION=x.y.z, FUNC_E=1, UNLEASH=1, PORT=8080)"
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: setup
@@ -46,7 +46,7 @@ rcctl:
 	@cargo build --locked --quiet $(TOOLS_PROFILE) -p rcctl
 
 .PHONY: run demo
-run: build ## Runs a local Envoy with the filters on localhost:8080, shows what they do, and stays up.
+run: build ## Runs a local Envoy with the filters on localhost:8080, shows what they do, and stays up (UNLEASH=1: with a real Unleash).
 	@$(MAKE) start-demo
 demo: build ## The same, and exits.
 	@$(MAKE) start-demo ONCE=--once
@@ -57,7 +57,12 @@ start-demo:
 	@cargo build --locked --quiet $(TOOLS_PROFILE) -p demo
 	@envoy=$$(tools/envoy.sh); \
 	launcher=$${FUNC_E:+--func-e $$(tools/func-e.sh)}; \
-	exec $(CARGO_TARGET)/tools/demo --envoy "$$envoy" $$launcher $(ONCE) --port $(PORT) --admin-port $(ADMIN_PORT)
+	if [ -n "$(UNLEASH)" ]; then \
+		UNLEASH_SERVER=$$(tools/unleash-server.sh); POSTGRES_BIN=$$(tools/postgres.sh); \
+		export UNLEASH_SERVER POSTGRES_BIN; \
+	fi; \
+	exec $(CARGO_TARGET)/tools/demo --envoy "$$envoy" $$launcher $(ONCE) $(if $(UNLEASH),--unleash) \
+		--port $(PORT) --admin-port $(ADMIN_PORT)
 
 .PHONY: test
 test: unit wasm-test e2e ## Runs all tests: native, wasm in Node, and in real Envoys of two versions.

@@ -80,6 +80,11 @@ pub(crate) fn supersede(store: &Store, fingerprint: &str) {
     }
 }
 
+/// Whether a configuration is the newest.
+pub(crate) fn is_newest(store: &Store, fingerprint: &str) -> bool {
+    store.get(NEWEST).is_none_or(|newest| newest == fingerprint.as_bytes())
+}
+
 impl Link {
     pub(crate) fn new(unleash: Unleash, store: Store, instance: Rc<Instance>) -> Self {
         let selectors: Vec<Selector> = instance.policy.flags.iter().map(|flag| flag.selector.clone()).collect();
@@ -121,7 +126,7 @@ impl Link {
     /// Whether this configuration is the newest, or that one does not ask: a proxy can have tried one that it does not run.
     fn may_lead(&self, time: Millis) -> bool {
         let overdue = time > self.instance.sync.borrow().next.saturating_add(OVERDUE);
-        overdue || self.store.get(NEWEST).is_none_or(|newest| newest == self.instance.fingerprint.as_bytes())
+        overdue || is_newest(&self.store, &self.instance.fingerprint)
     }
 
     /// This configuration ends in this worker.

@@ -75,9 +75,19 @@ impl Standing {
         if let Some(revision) = self.revision {
             set_gauge("runtime_control_flag_headers_revision", revision);
         }
-        for origin in Origin::ALL {
-            set_gauge(&name("serving", &[("source", origin.as_str())]), u64::from(*origin == self.origin));
-        }
+        tell_origin(self.origin);
+    }
+}
+
+/// Tells where values come from in a proxy that asks no Unleash, so that nobody leads.
+pub(crate) fn tell_without_unleash(origin: Origin) {
+    set_gauge("runtime_control_flag_headers_leader", 0);
+    tell_origin(origin);
+}
+
+fn tell_origin(origin: Origin) {
+    for other in Origin::ALL {
+        set_gauge(&name("serving", &[("source", other.as_str())]), u64::from(*other == origin));
     }
 }
 

@@ -10,6 +10,7 @@ use proxy_wasm::types::ContextType;
 
 use crate::instance::Instance;
 use crate::link::{self, Link};
+use crate::meters::tell_without_unleash;
 use crate::stream::Stream;
 
 /// How often a worker looks for news and tells its counts. A flip is seen that much later than Unleash tells it.
@@ -21,11 +22,12 @@ const FORMAT: u32 = 1;
 pub(crate) struct Root {
     instance: Rc<Instance>,
     link: Option<Link>,
+    store: Option<Store>,
 }
 
 impl Default for Root {
     fn default() -> Self {
-        Self { instance: Rc::new(Instance::unconfigured()), link: None }
+        Self { instance: Rc::new(Instance::unconfigured()), link: None, store: None }
     }
 }
 
@@ -36,7 +38,8 @@ impl Root {
         let instance = Rc::new(Instance::configure(configuration, &plugin, &store));
         link::supersede(&store, &instance.fingerprint);
         let unleash = instance.policy.settings.unleash.clone();
-        self.link = unleash.map(|unleash| Link::new(unleash, store, Rc::clone(&instance)));
+        self.link = unleash.map(|unleash| Link::new(unleash, store.clone(), Rc::clone(&instance)));
+        self.store = Some(store);
         if let Some(link) = &mut self.link {
             link.follow();
         }
@@ -84,8 +87,13 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         follow_host_level();
         self.instance.flush();
-        if let Some(link) = &mut self.link {
-            link.tick();
+        match (&mut self.link, &self.store) {
+            (Some(link), _) => link.tick(),
+            // a former configuration can tick on beside the newest
+            (None, Some(store)) if link::is_newest(store, &self.instance.fingerprint) => {
+                tell_without_unleash(self.instance.serving().served.origin);
+            }
+            (None, _) => {}
         }
     }
 

@@ -41,8 +41,8 @@ impl Tally {
     /// Counts one use of the flag at a place.
     pub(crate) fn count(&self, index: usize, outcome: &Outcome) {
         let Some(flag) = self.flags.get(index) else { return };
-        let reason = Reason::ALL.iter().position(|reason| *reason == outcome.reason).unwrap_or_default();
         let row = if outcome.enabled { Reason::ALL.len() } else { 0 };
+        let reason = outcome.reason as usize;
         flag.evaluations.get(row.saturating_add(reason)).inspect(|counter| counter.increment());
         match outcome.payload_fault {
             Some(PayloadFault::Type) => flag.type_faults.increment(),

@@ -1,32 +1,37 @@
-//! Whether the filter that decides nothing makes the very host calls that canary-router makes: without that it is no floor.
+//! Whether the filter that decides nothing makes the very host calls of the measured one: without that it is no floor.
 //!
 //! At the log level `trace` Envoy's Wasm host writes a line for each call in both directions. One request goes through each
-//! filter, and what was called between the making of its stream and its end is compared.
+//! filter, and what was called between the making of its stream and its end is compared. So is what reaches a service.
 
 use harness::{Error, Result};
 
-use crate::scene::{Filter, Proxy, Scene, World};
+use crate::scene::{Proxy, Scene, World};
 
-/// Compares, and gives the calls for each kind of request.
+/// Compares two filters whose Envoys log at `trace`, and gives the calls for each kind of request.
 pub(crate) async fn compare(
-    world: &mut World,
-    same_calls: &Filter,
-    canary: &Filter,
+    world: &World,
+    name: &str,
+    measured: &Proxy,
+    same_calls: &Proxy,
+    scenes: &[Scene],
 ) -> Result<Vec<(Scene, Vec<String>)>> {
-    let canary = world.start(canary, "trace").await?;
-    world.find_user(&canary)?;
-    let same_calls = world.start(same_calls, "trace").await?;
+    let differs = |title: &str, expected: String, found: String| {
+        Error::new(format!(
+            "{title}: {name} {expected} and bench-same-calls {found}; \
+             change the latter to the same, it is what {name} is measured against"
+        ))
+    };
     let mut told = Vec::new();
-    for scene in Scene::ALL {
-        let (expected, found) = (calls(world, &canary, scene).await?, calls(world, &same_calls, scene).await?);
+    for scene in scenes {
+        let (expected, found) = (calls(world, measured, *scene).await?, calls(world, same_calls, *scene).await?);
         if expected.is_empty() || expected != found {
-            let title = scene.title();
-            return Err(Error::new(format!(
-                "{title}: canary-router calls {expected:?} and bench-same-calls {found:?}; \
-                 change the latter to the same, it is what canary-router is measured against"
-            )));
+            return Err(differs(scene.title(), format!("calls {expected:?}"), format!("{found:?}")));
         }
-        told.push((scene, found));
+        told.push((*scene, found));
+    }
+    let (expected, found) = (world.seen(measured)?, world.seen(same_calls)?);
+    if expected != found {
+        return Err(differs("What reaches a service", format!("sends {expected:?}"), format!("{found:?}")));
     }
     Ok(told)
 }
@@ -34,7 +39,7 @@ pub(crate) async fn compare(
 async fn calls(world: &World, proxy: &Proxy, scene: Scene) -> Result<Vec<String>> {
     let logs = proxy.envoy.logs();
     let mark = logs.mark();
-    world.ask_once(proxy, scene)?;
+    world.ask(proxy, scene)?;
     logs.wait_after(mark, |line| line.contains("[host->vm] proxy_on_delete(")).await?;
     Ok(within_stream(&logs.lines_after(mark)))
 }

@@ -1,38 +1,50 @@
-//! `make bench`: what canary-router costs in a real Envoy. Beside it run no filter, an empty one, and one that makes the
-//! same host calls and decides nothing; README.md says how to read the figures.
+//! `make bench`: what the filters cost in a real Envoy. Beside each run no filter, an empty one, and one that makes the same
+//! host calls and decides nothing; README.md says how to read the figures.
 
 mod calls;
+mod canary;
 mod figures;
+mod flags;
+mod hold;
 mod load;
 mod machine;
 mod measure;
 mod report;
 mod scene;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use harness::{Error, Result};
+use tokio::runtime::Runtime;
 
+use crate::flags::Carried;
 use crate::machine::Cores;
-use crate::measure::{Contender, Plan, measure};
-use crate::scene::{Filter, RULES, Scene, World};
+use crate::measure::{Contender, Measured, Plan, measure};
+use crate::report::Floor;
+use crate::scene::{Filter, Scene, World};
 
-/// Measures the CPU time that Envoy spends on a request with canary-router, beside filters to compare with.
+/// Measures the CPU time that Envoy spends on a request with each filter, beside filters to compare with.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The Envoy to run; without, the first of ENVOY_BINARIES.
     #[arg(long)]
     envoy: Option<PathBuf>,
-    /// The module to measure; without, dist/canary-router.wasm.
-    #[arg(long)]
+    /// Measures this filter alone.
+    #[arg(long, value_name = "FILTER")]
+    only: Option<Subject>,
+    /// The module of canary-router; without, dist/canary-router.wasm.
+    #[arg(long, value_name = "FILE")]
     canary_router: Option<PathBuf>,
+    /// The module of flag-headers; without, dist/flag-headers.wasm.
+    #[arg(long, value_name = "FILE")]
+    flag_headers: Option<PathBuf>,
     /// Where bench_empty.wasm and bench_same_calls.wasm are; without, wasm32-wasip1/release in cargo's target directory.
     #[arg(long)]
     filters: Option<PathBuf>,
-    /// One more build of canary-router to run side by side, such as the one before a change. May be given several times.
-    #[arg(long, value_name = "NAME=FILE", value_parser = named)]
+    /// One more build of the filter to run side by side, such as the one before a change. May be given several times.
+    #[arg(long, value_name = "NAME=FILE", value_parser = named, requires = "only")]
     also: Vec<(String, PathBuf)>,
     /// How often all Envoys start anew.
     #[arg(long, default_value_t = 3)]
@@ -57,6 +69,22 @@ struct Arguments {
     check: bool,
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    CanaryRouter,
+    FlagHeaders,
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::CanaryRouter => "canary-router",
+            Self::FlagHeaders => "flag-headers",
+        }
+    }
+}
+
 fn named(text: &str) -> std::result::Result<(String, PathBuf), String> {
     let (name, file) = text.split_once('=').ok_or("is not NAME=FILE")?;
     Ok((name.to_owned(), file.into()))
@@ -77,24 +105,47 @@ impl Arguments {
         existing(binary.ok_or_else(|| Error::new("no Envoy: give --envoy PATH, or run `make bench`"))?)
     }
 
-    /// Those to measure, in the order that the report counts on.
-    fn contenders(&self) -> Result<Vec<Contender>> {
-        let root = harness::workspace_root();
+    /// The module of what is measured.
+    fn module(&self, subject: Subject) -> Result<PathBuf> {
+        let given = match subject {
+            Subject::CanaryRouter => &self.canary_router,
+            Subject::FlagHeaders => &self.flag_headers,
+        };
+        let built = || harness::workspace_root().join(format!("dist/{}.wasm", subject.name()));
+        existing(given.clone().unwrap_or_else(built))
+    }
+
+    /// One of the filters to compare with.
+    fn bench_filter(&self, name: &str) -> Result<PathBuf> {
         let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-        let built = root.join(target).join("wasm32-wasip1/release");
-        let filters = self.filters.clone().unwrap_or(built);
-        let canary_router = self.canary_router.clone().unwrap_or_else(|| root.join("dist/canary-router.wasm"));
+        let built = || harness::workspace_root().join(target).join("wasm32-wasip1/release");
+        existing(self.filters.clone().unwrap_or_else(built).join(name))
+    }
+
+    /// Those to measure, in the order that the report counts on.
+    fn contenders(&self, subject: Subject) -> Result<Vec<Contender>> {
+        let same_calls = self.bench_filter("bench_same_calls.wasm")?;
+        let (same_calls, of): (_, fn(&Path) -> Filter) = match subject {
+            Subject::CanaryRouter => (canary::same_calls(&same_calls), |wasm| canary::filter(wasm, canary::RULES)),
+            Subject::FlagHeaders => {
+                (flags::same_calls(&same_calls, Carried::DEFAULT), |wasm| flags::filter(wasm, Carried::DEFAULT))
+            }
+        };
         let contender = |name: &str, filter: Filter| Contender { name: name.to_owned(), filter };
         let mut contenders = vec![
-            contender("no filter", Filter::None),
-            contender("empty", Filter::Empty(existing(filters.join("bench_empty.wasm"))?)),
-            contender("same calls", Filter::SameCalls(existing(filters.join("bench_same_calls.wasm"))?)),
-            contender("canary-router", Filter::CanaryRouter(existing(canary_router)?, RULES)),
+            contender("no filter", Filter::default()),
+            contender("empty", Filter::bare(self.bench_filter("bench_empty.wasm")?)),
+            contender("same calls", same_calls),
+            contender(subject.name(), of(&self.module(subject)?)),
         ];
         for (name, file) in &self.also {
-            contenders.push(contender(name, Filter::CanaryRouter(existing(file.clone())?, RULES)));
+            contenders.push(contender(name, of(&existing(file.clone())?)));
         }
         Ok(contenders)
+    }
+
+    fn scenes(&self) -> &'static [Scene] {
+        if self.floors_only { &Scene::DIRECT } else { &Scene::ALL }
     }
 }
 
@@ -121,63 +172,123 @@ fn run(arguments: &Arguments) -> Result<bool> {
     if !cfg!(target_os = "linux") {
         return Err(Error::new("the CPU time of a thread comes from /proc, so this runs on Linux only"));
     }
-    let (binary, contenders, plan) = (arguments.binary()?, arguments.contenders()?, arguments.plan());
+    let subjects = Subject::value_variants().iter().copied();
+    let subjects: Vec<Subject> = subjects.filter(|one| arguments.only.is_none_or(|only| only == *one)).collect();
+    let (binary, plan) = (arguments.binary()?, arguments.plan());
+    // what is not there is told before minutes have gone by
+    for subject in &subjects {
+        arguments.contenders(*subject)?;
+    }
     // asked before this process moves to one core
     let (processor, busy) = (machine::processor(), machine::load_average());
     let cores = Cores::pick();
     cores.move_here()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut world = World::new(binary, cores)?;
-    let scenes = if arguments.floors_only { &Scene::DIRECT[..] } else { &Scene::ALL[..] };
-
-    eprintln!("comparing host calls");
-    let (same_calls, canary_router) = (&contenders[report::SAME_CALLS], &contenders[report::CANARY_ROUTER]);
-    let calls = runtime.block_on(calls::compare(&mut world, &same_calls.filter, &canary_router.filter))?;
-    let measured = runtime.block_on(measure(&world, &contenders, scenes, plan))?;
-    let floors = report::floors(&measured, &contenders);
-
-    let mut text = format!(
-        "# canary-router in Envoy {}\n\n{}; {}. Load average before the run: {busy}.\n{}. {} starts × {} rounds × {} requests \
-         through each filter, in turns. Medians, quartiles in brackets; ratios are taken within a round.\n\n{}",
-        harness::envoy_version(&world.binary),
-        machine::date(),
-        processor,
-        world.cores.told(),
-        plan.starts,
-        plan.rounds,
-        plan.requests,
-        report::floor_lines(&floors),
-    );
-    for measured in &measured {
-        let calls = calls.iter().find(|(scene, _)| *scene == measured.scene).map_or(&[][..], |(_, calls)| calls);
-        text.push('\n');
-        text.push_str(&report::scene_table(measured, &contenders, calls));
+    let (mut text, mut met) = (String::new(), true);
+    for subject in subjects {
+        let bench = Bench { arguments, runtime: &runtime, plan, contenders: arguments.contenders(subject)? };
+        let (floors, tables) = match subject {
+            Subject::CanaryRouter => bench.canary_router(&mut world)?,
+            Subject::FlagHeaders => bench.flag_headers(&mut world)?,
+        };
+        met &= floors.iter().all(|floor| floor.met);
+        text.push_str(&format!(
+            "# {} in Envoy {}\n\n{}; {}. Load average before the run: {busy}.\n{}. {} starts × {} rounds × {} requests \
+             through each filter, in turns. Medians, quartiles in brackets; ratios and differences are taken within a \
+             round.\n\n{}\n{tables}\n",
+            subject.name(),
+            harness::envoy_version(&world.binary),
+            machine::date(),
+            processor,
+            world.cores.told(),
+            plan.starts,
+            plan.rounds,
+            plan.requests,
+            report::floor_lines(&floors),
+        ));
     }
-    if !arguments.floors_only {
-        let contenders = growth(same_calls, canary_router);
-        let measured = runtime.block_on(measure(&world, &contenders, &[Scene::Direct], plan))?;
-        for measured in &measured {
-            text.push('\n');
-            text.push_str(&report::growth_table(measured, &contenders));
-        }
-    }
-    text.push('\n');
-    text.push_str(&report::size_table(&contenders));
+    let text = text.trim_end();
     println!("{text}");
     if let Some(file) = &arguments.write {
-        std::fs::write(file, &text)?;
+        std::fs::write(file, format!("{text}\n"))?;
     }
-    Ok(floors.iter().all(|floor| floor.met))
+    Ok(met)
 }
 
-/// canary-router with ever more rules, beside the filter that has none.
-fn growth(same_calls: &Contender, canary_router: &Contender) -> Vec<Contender> {
-    let mut contenders = vec![same_calls.clone()];
-    if let Some(wasm) = report::module(&canary_router.filter) {
-        contenders.extend([1, 10, 100, 1000].map(|rules| Contender {
-            name: format!("canary-router, {rules} rule{}", if rules == 1 { "" } else { "s" }),
-            filter: Filter::CanaryRouter(wasm.clone(), rules),
-        }));
+/// One filter's part of the run.
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    runtime: &'a Runtime,
+    plan: Plan,
+    contenders: Vec<Contender>,
+}
+
+impl Bench<'_> {
+    fn canary_router(&self, world: &mut World) -> Result<(Vec<Floor>, String)> {
+        let calls = self.runtime.block_on(async {
+            eprintln!("canary-router: comparing host calls");
+            let canary = world.start(&self.contenders[report::MEASURED].filter, "trace").await?;
+            canary::find_user(world, &canary)?;
+            let same_calls = world.start(&self.contenders[report::SAME_CALLS].filter, "trace").await?;
+            calls::compare(world, "canary-router", &canary, &same_calls, &Scene::ALL).await
+        })?;
+        let (measured, mut text) = self.scenes(world, &calls)?;
+        let floors = report::canary_floors(&measured, &self.contenders);
+        if !self.arguments.floors_only {
+            let same_calls = &self.contenders[report::SAME_CALLS];
+            let contenders = canary::growth(same_calls, &self.arguments.module(Subject::CanaryRouter)?);
+            for measured in &self.runtime.block_on(measure(world, &contenders, &[Scene::Direct], self.plan))? {
+                text.push_str(&report::growth_table(measured, &contenders));
+                text.push('\n');
+            }
+        }
+        Ok((floors, text + &report::size_table(&self.contenders)))
     }
-    contenders
+
+    fn flag_headers(&self, world: &mut World) -> Result<(Vec<Floor>, String)> {
+        let same_calls = self.arguments.bench_filter("bench_same_calls.wasm")?;
+        let module = self.arguments.module(Subject::FlagHeaders)?;
+        let ways = flags::ways(&same_calls, &module);
+        world.visitor = flags::visitor();
+        let mut calls = Vec::new();
+        self.runtime.block_on(async {
+            for pair in ways.chunks_exact(2) {
+                eprintln!("{}: comparing host calls", pair[1].name);
+                let measured = world.start(&pair[1].filter, "trace").await?;
+                let same_calls = world.start(&pair[0].filter, "trace").await?;
+                calls.push(calls::compare(world, &pair[1].name, &measured, &same_calls, &Scene::ALL).await?);
+            }
+            Ok::<(), Error>(())
+        })?;
+        // the first way is the default
+        let (measured, mut text) = self.scenes(world, calls.first().map_or(&[][..], Vec::as_slice))?;
+        let mut held = None;
+        if !self.arguments.floors_only {
+            let told = Carried::WAYS.map(|way| way.told);
+            for measured in &self.runtime.block_on(measure(world, &ways, &[Scene::Direct], self.plan))? {
+                text.push_str(&report::ways_table(measured, &told));
+                text.push('\n');
+            }
+            let changes = if self.arguments.quick { 3 } else { 10 };
+            let measured = self.runtime.block_on(hold::measure(world, &module, changes))?;
+            text.push_str(&measured.table());
+            text.push('\n');
+            held = Some(measured);
+        }
+        let floors = report::flags_floors(&measured, &self.contenders, held.as_ref());
+        Ok((floors, text + &report::size_table(&self.contenders)))
+    }
+
+    /// The table of each scene.
+    fn scenes(&self, world: &World, calls: &[(Scene, Vec<String>)]) -> Result<(Vec<Measured>, String)> {
+        let measured = self.runtime.block_on(measure(world, &self.contenders, self.arguments.scenes(), self.plan))?;
+        let mut text = String::new();
+        for measured in &measured {
+            let calls = calls.iter().find(|(scene, _)| *scene == measured.scene).map_or(&[][..], |(_, calls)| calls);
+            text.push_str(&report::scene_table(measured, &self.contenders, calls));
+            text.push('\n');
+        }
+        Ok((measured, text))
+    }
 }

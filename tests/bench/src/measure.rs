@@ -53,6 +53,12 @@ impl Measured {
         let (costs, others) = (self.costs.get(contender)?, self.costs.get(over)?);
         Summary::of(costs.iter().zip(others).map(|(cost, other)| cost / other))
     }
+
+    /// What a contender costs more than another, in microseconds, round by round.
+    pub(crate) fn difference(&self, contender: usize, over: usize) -> Option<Summary> {
+        let (costs, others) = (self.costs.get(contender)?, self.costs.get(over)?);
+        Summary::of(costs.iter().zip(others).map(|(cost, other)| cost - other))
+    }
 }
 
 /// Measures all contenders side by side in each scene.

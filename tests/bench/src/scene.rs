@@ -1,17 +1,23 @@
-//! What is measured: the requests, canary-router's configuration, and the Envoys that differ in nothing but one filter.
+//! What is measured: the requests, and the Envoys that differ in nothing but one filter.
 
 use std::path::PathBuf;
 
-use harness::{Bootstrap, Envoy, EnvoyOptions, JwtIssuer, JwtNeed, Listener, Result, WasmPlugin, virtual_hosts};
+use harness::{
+    Bootstrap, Envoy, EnvoyOptions, Headers, JwtIssuer, JwtNeed, Listener, PluginConfig, Result, Upstream, WasmPlugin,
+    virtual_hosts,
+};
 use serde_json::{Value, json};
 
 use crate::load;
 use crate::machine::Cores;
 
-const HOST: &str = "app.devmentor.local";
-const ARM_HEADER: &str = "x-canary-arm";
-/// How many rules the issue asks the floors for.
-pub(crate) const RULES: usize = 10;
+pub(crate) const HOST: &str = "app.devmentor.local";
+pub(crate) const ISSUER: &str = "https://auth.devmentor.local";
+/// Where the claims of a verified token stand: a property's path, its segments parted as the filter `same-calls` takes them.
+pub(crate) const CLAIMS: &str = "metadata/filter_metadata/envoy.filters.http.jwt_authn/payload";
+pub(crate) const ARM_HEADER: &str = "x-canary-arm";
+/// The listener behind which a service keeps what reaches it.
+const SEEN: &str = "seen";
 
 /// One kind of request, and what answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +52,16 @@ impl Scene {
     }
 
     /// The request's bytes: a browser's call to an API, with what gateways and tracing add.
-    fn request(self, people: &People, user: &str) -> Vec<u8> {
+    fn request(self, people: &People, visitor: &Visitor) -> Vec<u8> {
         let path = match self {
             Self::Unmatched => "/assets/app.3f9c2d.js",
             _ => "/api/chat/sessions/7f3a9c/messages?limit=50&before=1763",
         };
         let who = match self {
-            Self::Header => format!("x-user-id: {user}\r\n"),
-            _ => format!("authorization: Bearer {}\r\n", people.token(user)),
+            Self::Header => format!("x-user-id: {}\r\n", visitor.user),
+            _ => format!("authorization: Bearer {}\r\n", people.token(&visitor.user)),
         };
+        let more = visitor.headers;
         format!(
             "GET {path} HTTP/1.1\r\n\
              host: {HOST}\r\n\
@@ -69,10 +76,19 @@ impl Scene {
              x-forwarded-for: 203.0.113.7\r\n\
              x-forwarded-proto: https\r\n\
              sec-fetch-mode: cors\r\n\
-             {who}\r\n"
+             {more}{who}\r\n"
         )
         .into_bytes()
     }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Visitor {
+    /// The user's id.
+    pub(crate) user: String,
+    /// Lines of headers beside the usual ones.
+    pub(crate) headers: &'static str,
 }
 
 /// The users, and who vouches for them.
@@ -82,7 +98,7 @@ pub(crate) struct People {
 
 impl People {
     pub(crate) fn new() -> Self {
-        Self { issuer: JwtIssuer::new("https://auth.devmentor.local") }
+        Self { issuer: JwtIssuer::new(ISSUER) }
     }
 
     /// A token as an identity provider issues it, with more in it than the id.
@@ -100,78 +116,35 @@ impl People {
     }
 }
 
-/// canary-router's configuration: three sources of an id, and that many rules of which the last is the request's.
-fn configuration(people: &People, rules: usize) -> Value {
-    let others = (1..rules).map(other_rule);
-    let last = json!({
-        "name": "chat",
-        "hosts": [HOST],
-        "match": [{"uri": {"prefix": "/api/chat/"}}],
-        "salt": "chat-2026",
-        "baseline": "v1",
-        "arms": [{"name": "v2", "weight": 10}],
-    });
-    json!({
-        "armHeader": ARM_HEADER,
-        "identity": [
-            {"jwt": {"issuer": people.issuer.issuer(), "claim": "sub"}},
-            {"header": "x-user-id"},
-            {"cookie": "uid"},
-        ],
-        "rules": others.chain([last]).collect::<Vec<_>>(),
-    })
-}
-
-/// A rule that is not the request's, for one of the reasons that there are in life.
-fn other_rule(number: usize) -> Value {
-    let (hosts, way) = match number % 5 {
-        0 => (json!([format!("shop-{number}.devmentor.local")]), json!({"uri": {"prefix": "/"}})),
-        1 => (json!(["*.partners.devmentor.local"]), json!({"uri": {"prefix": "/api/"}})),
-        2 => (json!([HOST]), json!({"uri": {"prefix": format!("/api/billing-{number}/")}})),
-        3 => (json!([HOST]), json!({"uri": {"exact": format!("/api/search/{number}")}, "method": {"exact": "POST"}})),
-        _ => (
-            json!([HOST]),
-            json!({"uri": {"prefix": "/api/"}, "headers": {"x-tenant": {"exact": format!("tenant-{number}")}}}),
-        ),
-    };
-    json!({
-        "name": format!("rule-{number}"),
-        "hosts": hosts,
-        "match": [way],
-        "salt": format!("rule-{number}"),
-        "baseline": "v1",
-        "arms": [{"name": "v2", "weight": 10}],
-    })
-}
-
 /// A filter to measure.
-#[derive(Clone, Debug)]
-pub(crate) enum Filter {
-    None,
-    Empty(PathBuf),
-    SameCalls(PathBuf),
-    CanaryRouter(PathBuf, usize),
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    /// The module; none for no filter.
+    pub(crate) wasm: Option<PathBuf>,
+    /// Its configuration.
+    pub(crate) config: PluginConfig,
+    /// Another one for requests that no rule is for, where the filter has to be told.
+    pub(crate) unmatched: Option<PluginConfig>,
+    /// The arm that it chooses for requests that a rule is for.
+    pub(crate) arm: Option<&'static str>,
 }
 
 impl Filter {
-    fn plugin(&self, people: &People, scene: Scene) -> Option<WasmPlugin> {
-        let unmatched = scene == Scene::Unmatched;
+    /// One without configuration.
+    pub(crate) fn bare(wasm: PathBuf) -> Self {
+        Self { wasm: Some(wasm), ..Self::default() }
+    }
+
+    fn plugin(&self, unmatched: bool) -> Option<WasmPlugin> {
+        let config = self.unmatched.as_ref().filter(|_| unmatched).unwrap_or(&self.config);
         // one name for each configuration: two listeners with the same plugin share what Envoy fetches
-        let named = |wasm: &PathBuf| WasmPlugin::new(if unmatched { "unmatched" } else { "matched" }, wasm);
-        match self {
-            Self::None => None,
-            Self::Empty(wasm) => Some(named(wasm)),
-            Self::SameCalls(wasm) => Some(named(wasm).config(if unmatched { "unmatched" } else { "matched" })),
-            Self::CanaryRouter(wasm, rules) => Some(named(wasm).json(configuration(people, *rules))),
-        }
+        let name = if unmatched { "unmatched" } else { "matched" };
+        Some(WasmPlugin::new(name, self.wasm.as_ref()?).config(config.clone()))
     }
 
     /// The body that tells which route a request took.
-    fn body(&self, scene: Scene) -> &'static str {
-        match (self, scene) {
-            (Self::None | Self::Empty(_), _) | (_, Scene::Unmatched) => "default",
-            (Self::SameCalls(_) | Self::CanaryRouter(..), _) => "v2",
-        }
+    pub(crate) fn body(&self, scene: Scene) -> &'static str {
+        self.arm.filter(|_| scene != Scene::Unmatched).unwrap_or("default")
     }
 }
 
@@ -187,7 +160,7 @@ fn routes(to: impl Fn(&str) -> (&'static str, Value)) -> Value {
 
 /// One Envoy with one filter.
 pub(crate) struct Proxy {
-    filter: Filter,
+    pub(crate) filter: Filter,
     pub(crate) envoy: Envoy,
 }
 
@@ -196,30 +169,36 @@ pub(crate) struct World {
     pub(crate) binary: PathBuf,
     pub(crate) cores: Cores,
     people: People,
+    /// Whose requests are sent.
+    pub(crate) visitor: Visitor,
     upstreams: Vec<(&'static str, std::net::SocketAddr)>,
-    user: String,
+    seen: Upstream,
 }
 
 impl World {
     pub(crate) fn new(binary: PathBuf, cores: Cores) -> Result<Self> {
         let upstreams = ["v2", "v1", "default"].into_iter().map(|name| Ok((name, load::serve(name)?)));
         let upstreams = upstreams.collect::<Result<_>>()?;
-        Ok(Self { binary, cores, people: People::new(), upstreams, user: String::new() })
+        let (people, visitor) = (People::new(), Visitor::default());
+        Ok(Self { binary, cores, people, visitor, upstreams, seen: Upstream::start(SEEN) })
     }
 
-    /// Starts an Envoy with a listener for each scene.
+    /// Starts an Envoy with a listener for each scene, and one in front of a service that keeps what reaches it.
     pub(crate) async fn start(&self, filter: &Filter, log_level: &str) -> Result<Proxy> {
         let direct = routes(|arm| ("direct_response", json!({"status": 200, "body": {"inline_string": arm}})));
         let hop = routes(|arm| ("route", json!({"cluster": arm})));
-        let listener = |scene: Scene, hosts: &Value| {
-            let listener = Listener::http(scene.listener(), hosts.clone()).jwt(&self.people.issuer, JwtNeed::Optional);
-            let plugin = filter.plugin(&self.people, scene);
+        let seen = routes(|_| ("route", json!({"cluster": SEEN})));
+        let listener = |name: &str, hosts: &Value| {
+            let listener = Listener::http(name, hosts.clone()).jwt(&self.people.issuer, JwtNeed::Optional);
+            let plugin = filter.plugin(name == Scene::Unmatched.listener());
             plugin.iter().fold(listener, Listener::wasm)
         };
         let mut bootstrap = Bootstrap::new()
-            .listener(listener(Scene::Direct, &direct))
-            .listener(listener(Scene::Hop, &hop))
-            .listener(listener(Scene::Unmatched, &direct));
+            .listener(listener(Scene::Direct.listener(), &direct))
+            .listener(listener(Scene::Hop.listener(), &hop))
+            .listener(listener(Scene::Unmatched.listener(), &direct))
+            .listener(listener(SEEN, &seen))
+            .cluster(SEEN, self.seen.addr());
         for (name, address) in &self.upstreams {
             bootstrap = bootstrap.cluster(name, *address);
         }
@@ -229,31 +208,21 @@ impl World {
         Ok(Proxy { filter: filter.clone(), envoy: Envoy::start(options).await? })
     }
 
-    /// Looks for a user to whom canary-router gives the arm that [`Filter::SameCalls`] always gives: with 10 % in it, every
-    /// tenth has it.
-    pub(crate) fn find_user(&mut self, canary_router: &Proxy) -> Result<()> {
-        for number in 0..1000 {
-            let user = format!("5f0c1b7e-{number:04}-4d2a-9b1e-1f6c2d3e4a5b");
-            if self.ask(canary_router, Scene::Direct, &user)? == canary_router.filter.body(Scene::Direct) {
-                self.user = user;
-                return Ok(());
-            }
-        }
-        Err(harness::Error::new("of 1000 users canary-router sent none to v2"))
-    }
-
-    fn ask(&self, proxy: &Proxy, scene: Scene, user: &str) -> Result<String> {
-        load::ask(proxy.envoy.addr(scene.listener()), &scene.request(&self.people, user))
-    }
-
     /// Sends one request and gives the answer's body.
-    pub(crate) fn ask_once(&self, proxy: &Proxy, scene: Scene) -> Result<String> {
-        self.ask(proxy, scene, &self.user)
+    pub(crate) fn ask(&self, proxy: &Proxy, scene: Scene) -> Result<String> {
+        load::ask(proxy.envoy.addr(scene.listener()), &scene.request(&self.people, &self.visitor))
+    }
+
+    /// The headers with which a request reaches a service.
+    pub(crate) fn seen(&self, proxy: &Proxy) -> Result<Headers> {
+        load::ask(proxy.envoy.addr(SEEN), &Scene::Hop.request(&self.people, &self.visitor))?;
+        let mut requests = self.seen.take_requests();
+        requests.pop().map(|request| request.headers).ok_or_else(|| harness::Error::new("no request reached a service"))
     }
 
     /// Connections that send a scene's request to an Envoy and expect the answer of the right route.
     pub(crate) fn lane(&self, proxy: &Proxy, scene: Scene) -> Result<load::Lane> {
-        let request = scene.request(&self.people, &self.user);
+        let request = scene.request(&self.people, &self.visitor);
         load::Lane::open(proxy.envoy.addr(scene.listener()), &request, proxy.filter.body(scene))
     }
 }

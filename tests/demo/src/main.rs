@@ -1,14 +1,17 @@
 //! The local demo, `make run` and `make demo`: from a built filter to a running gateway, with proof. Decides the order of
-//! things: prepare `.run/`, start Envoy, tell the story (which fails where a claim does not hold), then watch for edits
-//! until Ctrl-C. Envoy is stopped in the end, whatever the end is.
+//! things: prepare `.run/`, start Unleash if that is wanted, and Envoy, tell the story (which fails where a claim does not hold),
+//! then watch for edits until Ctrl-C. What was started is stopped in the end, whatever the end is.
 
+mod flags;
 mod plugin;
 mod proxy;
 mod state;
 mod story;
+mod unleash;
 mod watch;
 
 use std::fmt::Display;
+use std::future::Future;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,8 +22,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::proxy::{Launch, Proxy};
 use crate::state::State;
+use crate::story::Users;
+use crate::unleash::Unleash;
 
-/// Runs canary-router in an Envoy on this machine and shows what it does.
+/// Runs flag-headers and canary-router in an Envoy on this machine and shows what it does.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The Envoy to run.
@@ -32,6 +37,9 @@ struct Arguments {
     /// Ends after the story, with 0 if all of it held.
     #[arg(long)]
     once: bool,
+    /// Takes flags from a real Unleash, which it starts with the programs that UNLEASH_SERVER and POSTGRES_BIN name.
+    #[arg(long)]
+    unleash: bool,
     /// The gateway's port.
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
@@ -65,37 +73,54 @@ async fn demo(arguments: &Arguments) -> Result<()> {
     let launch = Launch::new(arguments.envoy.as_deref(), arguments.func_e.as_deref())?;
     // All paths in Envoy's configuration are relative to the repository's root.
     std::env::set_current_dir(workspace_root())?;
-    let state = State::prepare(arguments.port, arguments.admin_port)?;
-    let mut proxy = Proxy::spawn(&launch, &state)?;
-    let shown = tokio::select! {
-        shown = show(&mut proxy, &state) => shown,
-        name = ends.any() => Err(Error::new(format!("ended by {name} before the story was told"))),
+    let mut state = State::prepare(arguments.port, arguments.admin_port)?;
+    let unleash = if arguments.unleash { Some(ends.before(Unleash::start()).await?) } else { None };
+    let launch = match &unleash {
+        Some(unleash) => {
+            state.attach(unleash.port())?;
+            launch.with_token(unleash.token())
+        }
+        None => launch,
     };
-    let outcome = match shown {
-        Ok(users) if !arguments.once => {
-            let stays = stay(&mut proxy, &state, users);
+    let mut proxy = Proxy::spawn(&launch, &state)?;
+    let outcome = match ends.before(show(&mut proxy, &state, unleash.as_ref())).await {
+        Ok(shown) if !arguments.once => {
+            let stays = stay(&mut proxy, &state, shown, unleash.as_ref());
             tokio::select! {
                 failed = stays => failed,
-                name = ends.any() => say(format_args!("\n{name}: stopping Envoy")),
+                name = ends.any() => say(format_args!("\n{name}: stopping all")),
             }
         }
-        Ok(_) => say("\nAll of it held. Stopping Envoy."),
+        Ok(_) => say("\nAll of it held. Stopping all."),
         Err(error) => Err(error),
     };
     proxy.stop().await;
     outcome
 }
 
+/// What users got in the end, by which later changes are told.
+struct Shown {
+    arms: Users,
+    flags: Users,
+}
+
 /// Waits for Envoy and tells the story.
-async fn show(proxy: &mut Proxy, state: &State) -> Result<story::Users> {
+async fn show(proxy: &mut Proxy, state: &State, unleash: Option<&Unleash>) -> Result<Shown> {
     proxy.live().await?;
-    story::tell(proxy, state).await
+    let arms = story::tell(proxy, state).await?;
+    let Some(unleash) = unleash else {
+        return Ok(Shown { arms, flags: flags::tell(proxy, state, "bootstrap").await? });
+    };
+    flags::live(proxy).await?;
+    let mut flags = flags::tell(proxy, state, "live").await?;
+    flags::flip(proxy, unleash, &mut flags).await?;
+    Ok(Shown { arms, flags })
 }
 
 /// Says how to go on from here, and reports edits for as long as Envoy runs.
-async fn stay(proxy: &mut Proxy, state: &State, users: story::Users) -> Result<()> {
-    watch::explain(state, &users)?;
-    watch::edits(proxy, users).await
+async fn stay(proxy: &mut Proxy, state: &State, shown: Shown, unleash: Option<&Unleash>) -> Result<()> {
+    watch::explain(state, &shown, unleash)?;
+    watch::edits(proxy, shown, unleash.is_some()).await
 }
 
 /// The signals that end the demo.
@@ -112,6 +137,14 @@ impl Ends {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// What comes of a future, unless the end comes first.
+    async fn before<T>(&mut self, future: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            done = future => done,
+            name = self.any() => Err(Error::new(format!("ended by {name} before the story was told"))),
+        }
     }
 
     async fn any(&mut self) -> &'static str {

@@ -1,5 +1,5 @@
-//! The file that Envoy takes canary-router from (ECDS), and what it looks like: an envelope as Istio's control plane sends
-//! it, with the configuration as JSON in the form in which it was written, so that people can edit it.
+//! The files that Envoy takes the filters from (ECDS), and what they look like: an envelope as Istio's control plane sends it,
+//! with the configuration as JSON in the form in which it was written, so that people can edit it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,35 +9,66 @@ use harness::Result;
 
 use crate::state::{at, replaced, write};
 
-/// The plugin's name as Istio makes it, namespace and all; the same as in `deploy/local/envoy.yaml`.
-pub(crate) const NAME: &str = "default.canary-router";
-/// The built filter.
-pub(crate) const WASM: &str = "dist/canary-router.wasm";
-/// The file that Envoy watches.
-pub(crate) const PATH: &str = ".run/canary-router.yaml";
-/// The configuration to start with.
-const EXAMPLE: &str = "deploy/local/canary-router.json";
-/// A new version, before it is renamed.
-const NEW: &str = ".run/canary-router.new.yaml";
-
-/// The configuration to start with, as it is checked in.
-pub(crate) fn example() -> Result<String> {
-    fs::read_to_string(EXAMPLE).map_err(at(EXAMPLE))
+/// One filter: its built module, and the file that Envoy watches.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    /// The plugin's name as Istio makes it, namespace and all; the same as in `deploy/local/envoy.yaml`.
+    pub(crate) name: &'static str,
+    /// The built filter.
+    pub(crate) wasm: &'static str,
+    /// The file that Envoy watches.
+    pub(crate) path: &'static str,
+    /// A new version of it, before it is renamed.
+    new: &'static str,
+    /// The configuration to start with.
+    example: &'static str,
+    /// A variable of Envoy's environment that it may read.
+    variable: Option<&'static str>,
 }
 
-/// `example` with another weight for v2 of the first rule.
+/// canary-router.
+pub(crate) static CANARY: Plugin = Plugin {
+    name: "default.canary-router",
+    wasm: "dist/canary-router.wasm",
+    path: ".run/canary-router.yaml",
+    new: ".run/canary-router.new.yaml",
+    example: "deploy/local/canary-router.json",
+    variable: None,
+};
+
+/// flag-headers.
+pub(crate) static FLAGS: Plugin = Plugin {
+    name: "default.flag-headers",
+    wasm: "dist/flag-headers.wasm",
+    path: ".run/flag-headers.yaml",
+    new: ".run/flag-headers.new.yaml",
+    example: "deploy/local/flag-headers.json",
+    variable: Some(UNLEASH_TOKEN),
+};
+
+/// All of them.
+pub(crate) static PLUGINS: [&Plugin; 2] = [&FLAGS, &CANARY];
+
+/// Where flag-headers finds its token for Unleash.
+pub(crate) const UNLEASH_TOKEN: &str = "UNLEASH_API_TOKEN";
+
+/// canary-router's configuration with another weight for v2 of the first rule.
 pub(crate) fn with_weight(weight: u32) -> Result<String> {
-    replaced(&example()?, r#""weight": 10}"#, &format!(r#""weight": {weight}}}"#), EXAMPLE)
+    replaced(&CANARY.example()?, r#""weight": 10}"#, &format!(r#""weight": {weight}}}"#), CANARY.example)
 }
 
-/// `example` with the kill switch thrown.
+/// canary-router's configuration with the kill switch thrown.
 pub(crate) fn switched_off() -> Result<String> {
-    replaced(&example()?, r#""mode": "enforce""#, r#""mode": "off""#, EXAMPLE)
+    replaced(&CANARY.example()?, r#""mode": "enforce""#, r#""mode": "off""#, CANARY.example)
 }
 
-/// The file that Envoy watches.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PluginFile;
+/// flag-headers' configuration with the Unleash that Envoy has as a cluster.
+pub(crate) fn with_unleash() -> Result<String> {
+    let bootstrap = "  \"bootstrap\": {\n";
+    let unleash =
+        r#"  "unleash": {"cluster": "unleash", "appName": "demo", "refresh": "1s", "metricsInterval": "5s"},"#;
+    replaced(&FLAGS.example()?, bootstrap, &format!("{unleash}\n{bootstrap}"), FLAGS.example)
+}
 
 /// What tells one state of the file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,55 +85,65 @@ impl Stamp {
     }
 }
 
-impl PluginFile {
+impl Plugin {
+    /// The configuration to start with, as it is checked in.
+    pub(crate) fn example(&self) -> Result<String> {
+        fs::read_to_string(self.example).map_err(at(self.example))
+    }
+
     /// Puts a configuration in the place of the one that is there.
-    pub(crate) fn put(self, configuration: &str) -> Result<()> {
-        write(NEW, &envelope(configuration))?;
-        fs::rename(NEW, PATH).map_err(at(PATH))
+    pub(crate) fn put(&self, configuration: &str) -> Result<()> {
+        write(self.new, &self.envelope(configuration))?;
+        fs::rename(self.new, self.path).map_err(at(self.path))
     }
 
     /// Renames a copy over the file, so that Envoy notices what was written into it.
-    pub(crate) fn rename(self) -> Result<()> {
-        fs::copy(PATH, NEW).map_err(at(PATH))?;
-        fs::rename(NEW, PATH).map_err(at(PATH))
+    pub(crate) fn rename(&self) -> Result<()> {
+        fs::copy(self.path, self.new).map_err(at(self.path))?;
+        fs::rename(self.new, self.path).map_err(at(self.path))
     }
 
     /// The file's present state; none while there is no file.
-    pub(crate) fn stamp(self) -> Option<Stamp> {
-        let metadata = fs::metadata(PATH).ok()?;
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        let metadata = fs::metadata(self.path).ok()?;
         Some(Stamp { inode: metadata.ino(), size: metadata.size(), modified: metadata.modified().ok() })
     }
-}
 
-fn envelope(configuration: &str) -> String {
-    let mut text = format!(
-        r#"# What the demo's Envoy runs as canary-router; the configuration is the JSON below. Envoy notices this file when another
+    fn envelope(&self, configuration: &str) -> String {
+        let Self { name, wasm, path, variable, .. } = self;
+        let filter = name.trim_start_matches("default.");
+        let variable = variable.map_or(String::new(), |variable| {
+            format!("\n        environment_variables: {{host_env_keys: [{variable}]}}")
+        });
+        let mut text = format!(
+            r#"# What the demo's Envoy runs as {filter}; the configuration is the JSON below. Envoy notices this file when another
 # is renamed over it, so edit a copy and move it here:
 #
-#   cp {PATH} .run/new.yaml; edit .run/new.yaml; mv .run/new.yaml {PATH}
+#   cp {path} .run/new.yaml; edit .run/new.yaml; mv .run/new.yaml {path}
 #
 # As long as `make run` is up it also does that itself for an edit in place, and tells what came of it.
 resources:
 - "@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
-  name: {NAME}
+  name: {name}
   typed_config:
     "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
     config:
-      name: {NAME}
-      root_id: {NAME}
+      name: {name}
+      root_id: {name}
       failure_policy: FAIL_OPEN
       vm_config:
         runtime: envoy.wasm.runtime.v8
-        code: {{local: {{filename: {WASM}}}}}
+        code: {{local: {{filename: {wasm}}}}}{variable}
       configuration:
         "@type": type.googleapis.com/google.protobuf.StringValue
         value: |
 "#
-    );
-    for line in configuration.lines() {
-        text.push_str("          ");
-        text.push_str(line);
-        text.push('\n');
+        );
+        for line in configuration.lines() {
+            text.push_str("          ");
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
     }
-    text
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use harness::{Admin, Error, Process, Result};
 use serde_json::Value;
 
-use crate::plugin::{NAME, PluginFile};
+use crate::plugin::{CANARY, PLUGINS, Plugin, UNLEASH_TOKEN};
 use crate::say;
 use crate::state::State;
 use crate::story::HOST;
@@ -52,6 +52,12 @@ impl Launch {
             (None, None) => return Err(Error::new("no envoy to run: name one with --envoy or --func-e")),
         };
         Ok(Self { command, env })
+    }
+
+    /// Gives Envoy a token for Unleash.
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        self.env.insert(UNLEASH_TOKEN.to_owned(), token.to_owned());
+        self
     }
 }
 
@@ -103,10 +109,9 @@ impl Proxy {
         Ok(Self { process, admin: Admin::new(state.admin), gateway: state.gateway })
     }
 
-    /// Waits until it serves, with the filter at work.
+    /// Waits until it serves, with the filters at work.
     pub(crate) async fn live(&mut self) -> Result<()> {
         let start = Instant::now();
-        let mut from_start = Mark { count: Count { taken: 0, refused: 0 }, line: 0 };
         while self.admin.get("/ready").await.is_err() {
             self.check_alive()?;
             if start.elapsed() > START {
@@ -114,16 +119,21 @@ impl Proxy {
             }
             tokio::time::sleep(POLL).await;
         }
-        match self.outcome(&mut from_start).await? {
-            Outcome::Loaded(_) => {}
-            Outcome::Refused(why) => return Err(self.failed(&format!("refuses canary-router: {why}"))),
-            Outcome::Same | Outcome::Unnoticed => return Err(self.failed("does not run canary-router")),
+        for plugin in PLUGINS {
+            let mut from_start = Mark { count: Count { taken: 0, refused: 0 }, line: 0 };
+            let name = plugin.name;
+            match self.outcome(plugin, &mut from_start).await? {
+                Outcome::Loaded(_) => {}
+                Outcome::Refused(why) => return Err(self.failed(&format!("refuses {name}: {why}"))),
+                Outcome::Same | Outcome::Unnoticed => return Err(self.failed(&format!("does not run {name}"))),
+            }
         }
         let info = self.admin.json("/server_info").await?;
         // commit/1.36.4/Clean/RELEASE/BoringSSL
         let version = info["version"].as_str().and_then(|text| text.split('/').nth(1)).unwrap_or("of unknown version");
         let (port, admin) = (self.gateway.port(), self.admin.addr().port());
-        say(format_args!("Envoy {version} with canary-router is up after {:.1} s.", start.elapsed().as_secs_f64()))?;
+        let took = start.elapsed().as_secs_f64();
+        say(format_args!("Envoy {version} with flag-headers and canary-router is up after {took:.1} s."))?;
         say(format_args!("   gateway   http://localhost:{port}   (host {HOST}; /health)"))?;
         say(format_args!("   admin     http://localhost:{admin}"))
     }
@@ -142,26 +152,26 @@ impl Proxy {
 
     /// Gives canary-router a configuration and waits until every worker runs all of it; tells how long that took.
     pub(crate) async fn configure(&self, configuration: &str) -> Result<Duration> {
-        let mut mark = self.mark().await?;
+        let mut mark = self.mark(&CANARY).await?;
         let start = Instant::now();
-        PluginFile.put(configuration)?;
-        match self.outcome(&mut mark).await? {
+        CANARY.put(configuration)?;
+        match self.outcome(&CANARY, &mut mark).await? {
             Outcome::Loaded(line) if line["state"] == "ok" => Ok(start.elapsed()),
             other => Err(self.failed(&format!("did not take a configuration as a whole, but: {other:?}"))),
         }
     }
 
-    /// The present, to count from.
-    pub(crate) async fn mark(&self) -> Result<Mark> {
-        Ok(Mark { count: self.count().await?, line: self.process.logs().mark() })
+    /// The present, to count a plugin's versions from.
+    pub(crate) async fn mark(&self, plugin: &Plugin) -> Result<Mark> {
+        Ok(Mark { count: self.count(plugin).await?, line: self.process.logs().mark() })
     }
 
-    /// What came of the file that was put into place after `mark`, which moves to behind it.
-    pub(crate) async fn outcome(&self, mark: &mut Mark) -> Result<Outcome> {
+    /// What came of a plugin's file that was put into place after `mark`, which moves to behind it.
+    pub(crate) async fn outcome(&self, plugin: &Plugin, mark: &mut Mark) -> Result<Outcome> {
         let start = Instant::now();
         let mut taken = None;
         loop {
-            let now = self.mark().await?;
+            let now = self.mark(plugin).await?;
             let lines = self.process.logs().lines_after(mark.line);
             let (count, before) = (now.count, mark.count);
             if count.refused > before.refused {
@@ -173,7 +183,7 @@ impl Proxy {
             }
             if count.taken > before.taken {
                 let since = taken.get_or_insert_with(Instant::now).elapsed();
-                match loaded(&lines) {
+                match loaded(&lines, plugin.name) {
                     // each worker takes it over at a moment of its own, and so does the main thread
                     Some((line, threads)) if threads > WORKERS => {
                         *mark = now;
@@ -196,8 +206,8 @@ impl Proxy {
         }
     }
 
-    async fn count(&self) -> Result<Count> {
-        let prefix = format!("extension_config_discovery.http_filter.{NAME}.update_");
+    async fn count(&self, plugin: &Plugin) -> Result<Count> {
+        let prefix = format!("extension_config_discovery.http_filter.{}.update_", plugin.name);
         let stats = self.admin.counters(r"^extension_config_discovery\.").await?;
         let count = |what: &str| stats.get(&format!("{prefix}{what}")).copied().unwrap_or_default();
         Ok(Count { taken: count("success"), refused: count("rejected") + count("failure") })
@@ -217,13 +227,13 @@ impl Proxy {
     }
 }
 
-/// What the filter said about the configuration that it loaded, and how many threads of Envoy said so.
-fn loaded(lines: &[String]) -> Option<(Value, usize)> {
+/// What a filter said about the configuration that it loaded, and how many threads of Envoy said so.
+fn loaded(lines: &[String], plugin: &str) -> Option<(Value, usize)> {
     let mut threads = BTreeSet::new();
     let mut last = None;
     for line in lines.iter().filter(|line| line.contains("wasm log")) {
         let event = line.find('{').and_then(|at| serde_json::from_str::<Value>(&line[at..]).ok());
-        if let Some(event) = event.filter(|event| event["event"] == "config_loaded") {
+        if let Some(event) = event.filter(|event| event["event"] == "config_loaded" && event["plugin"] == plugin) {
             // [2026-11-21 05:10:31.703][5487][info][wasm] ...
             threads.extend(line.split("][").nth(1));
             last = Some(event);
@@ -246,18 +256,30 @@ fn refusal(lines: &[String]) -> String {
 mod tests {
     use super::*;
 
+    const NAME: &str = "default.canary-router";
+
     fn line(thread: u32, message: &str) -> String {
         format!("[2026-11-21 05:10:31.703][{thread}][info][wasm] [context.cc:1149] wasm log {NAME}: {message}")
     }
 
+    fn loaded_line(thread: u32, plugin: &str, hash: &str) -> String {
+        line(thread, &format!(r#"{{"event":"config_loaded","plugin":"{plugin}","hash":"{hash}"}}"#))
+    }
+
     #[test]
     fn each_thread_that_loaded_counts_once_and_the_last_word_stands() {
-        let (old, new) = (r#"{"event":"config_loaded","hash":"1"}"#, r#"{"event":"config_loaded","hash":"2"}"#);
         let other = line(9, r#"{"event":"canary_decision","arm":"v2"}"#);
-        let lines = [line(7, old), other.clone(), line(7, new), line(8, new), "libc: no log line at all".to_owned()];
-        let (event, threads) = loaded(&lines).unwrap();
+        let lines = [
+            loaded_line(7, NAME, "1"),
+            other.clone(),
+            loaded_line(7, NAME, "2"),
+            loaded_line(8, NAME, "2"),
+            loaded_line(9, "default.flag-headers", "3"),
+            "libc: no log line at all".to_owned(),
+        ];
+        let (event, threads) = loaded(&lines, NAME).unwrap();
         assert_eq!((&event["hash"], threads), (&Value::from("2"), 2));
-        assert!(loaded(&[other, line(7, "{ no json")]).is_none());
+        assert!(loaded(&[other, line(7, "{ no json")], NAME).is_none());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What Envoy finds below `.run/`, made anew by each run: the key set and the tokens it proves, the plugin's file, and the
-//! bootstrap where ports are not the usual ones. Also decides whether a run can begin at all: the filter has to be built,
+//! What Envoy finds below `.run/`, made anew by each run: the key set and the tokens it proves, the plugins' files, and the
+//! bootstrap where ports are not the usual ones. Also decides whether a run can begin at all: the filters have to be built,
 //! the ports have to be free, and no other demo may use `.run/`.
 
 use std::fs::{self, File, TryLockError};
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use harness::{Error, JwtIssuer, Result};
 use serde_json::json;
 
-use crate::plugin::{self, PluginFile};
+use crate::plugin::{FLAGS, PLUGINS, with_unleash};
 
 /// The users that have a token, in `.run/<user>.jwt`.
 const TOKENS: [&str; 3] = ["qa-1", "vip-7", "ada"];
@@ -22,6 +22,7 @@ const BOOTSTRAP: &str = "deploy/local/envoy.yaml";
 const ISSUER: &str = "https://auth.devmentor.local";
 const PORT: u16 = 8080;
 const ADMIN_PORT: u16 = 9901;
+const UNLEASH_PORT: u16 = 4242;
 
 /// A prepared `.run/`, which no other demo uses as long as this value lives.
 pub(crate) struct State {
@@ -37,15 +38,15 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn prepare(port: u16, admin_port: u16) -> Result<Self> {
-        if !Path::new(plugin::WASM).is_file() {
-            return Err(Error::new(format!("{} is not there: run `make build`", plugin::WASM)));
+        if let Some(missing) = PLUGINS.iter().map(|plugin| plugin.wasm).find(|wasm| !Path::new(wasm).is_file()) {
+            return Err(Error::new(format!("{missing} is not there: run `make build`")));
         }
         fs::create_dir_all(".run").map_err(at(".run"))?;
         let lock = lock()?;
         free(port, "PORT", "the gateway")?;
         free(admin_port, "ADMIN_PORT", "Envoy's admin interface")?;
         let state = Self {
-            bootstrap: bootstrap(port, admin_port)?,
+            bootstrap: bootstrap(port, admin_port, UNLEASH_PORT)?,
             gateway: local(port),
             admin: local(admin_port),
             issuer: JwtIssuer::new(ISSUER),
@@ -55,8 +56,16 @@ impl State {
         for user in TOKENS {
             write(&format!(".run/{user}.jwt"), &state.token(user))?;
         }
-        PluginFile.put(&plugin::example()?)?;
+        for plugin in PLUGINS {
+            plugin.put(&plugin.example()?)?;
+        }
         Ok(state)
+    }
+
+    /// Has Envoy take its flags from the Unleash at this port of 127.0.0.1.
+    pub(crate) fn attach(&mut self, unleash: u16) -> Result<()> {
+        self.bootstrap = bootstrap(self.gateway.port(), self.admin.port(), unleash)?;
+        FLAGS.put(&with_unleash()?)
     }
 
     /// A token of this user that the gateway will accept.
@@ -99,14 +108,20 @@ fn free(port: u16, variable: &str, whose: &str) -> Result<()> {
 }
 
 /// The checked-in bootstrap; for other ports, a copy of it that has them.
-fn bootstrap(port: u16, admin_port: u16) -> Result<&'static str> {
+fn bootstrap(port: u16, admin_port: u16, unleash: u16) -> Result<&'static str> {
     const COPY: &str = ".run/envoy.yaml";
-    if (port, admin_port) == (PORT, ADMIN_PORT) {
+    let ports = [(ADMIN_PORT, admin_port), (PORT, port), (UNLEASH_PORT, unleash)];
+    if ports.iter().all(|(usual, port)| usual == port) {
         return Ok(BOOTSTRAP);
     }
-    let text = fs::read_to_string(BOOTSTRAP).map_err(at(BOOTSTRAP))?;
-    let text = replaced(&text, &format!("port_value: {ADMIN_PORT}"), &format!("port_value: {admin_port}"), BOOTSTRAP)?;
-    let text = replaced(&text, &format!("port_value: {PORT}"), &format!("port_value: {port}"), BOOTSTRAP)?;
+    let mut text = fs::read_to_string(BOOTSTRAP).map_err(at(BOOTSTRAP))?;
+    // by way of a mark: one of the new ports may be another's usual one
+    for (usual, _) in ports {
+        text = replaced(&text, &format!("port_value: {usual}"), &format!("port_value: <{usual}>"), BOOTSTRAP)?;
+    }
+    for (usual, port) in ports {
+        text = text.replace(&format!("<{usual}>"), &port.to_string());
+    }
     write(COPY, &text.replace(&format!("localhost:{PORT}"), &format!("localhost:{port}")))?;
     Ok(COPY)
 }

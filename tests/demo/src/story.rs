@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use harness::{Error, H2Client, RawClient, Request, Response, Result, run_many};
 
-use crate::plugin;
+use crate::plugin::{self, CANARY};
 use crate::proxy::Proxy;
 use crate::say;
 use crate::state::State;
@@ -16,7 +16,7 @@ pub(crate) const HOST: &str = "devmentor.local";
 const PATH: &str = "/api/ai";
 
 /// The users that the tables name.
-const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 20] = [
     "ada",
     "alan",
     "barbara",
@@ -47,31 +47,54 @@ const CONNECTIONS: usize = 8;
 /// How far a share may be off with 1,000 users, in users: four standard deviations at 25 %.
 const TOLERANCE: usize = 55;
 
-/// The named users' arms as they were last seen.
+/// What the named users got when they last asked.
+#[derive(Debug)]
 pub(crate) struct Users {
-    arms: Vec<String>,
+    got: Vec<String>,
+    ask: fn(&str) -> Request,
+    read: fn(&Response) -> Result<String>,
 }
 
 impl Users {
-    /// A user that had this arm, if any.
-    pub(crate) fn one_of(&self, arm: &str) -> Option<&'static str> {
-        NAMES.iter().zip(&self.arms).find(|(_, found)| *found == arm).map(|(name, _)| *name)
+    /// Has each of them ask, and reads what it got.
+    pub(crate) async fn new(
+        proxy: &Proxy,
+        ask: fn(&str) -> Request,
+        read: fn(&Response) -> Result<String>,
+    ) -> Result<Self> {
+        let mut users = Self { got: vec![String::new(); NAMES.len()], ask, read };
+        users.moves(proxy).await?;
+        Ok(users)
     }
 
-    /// Asks for all of them again and tells the moves, such as `v1 -> v2: alan, grace`.
+    fn of_arms(got: Vec<String>) -> Self {
+        Self { got, ask: user, read: |response| Ok(Answer::of(response)?.served_by) }
+    }
+
+    /// A user that got this, if any.
+    pub(crate) fn one_of(&self, got: &str) -> Option<&'static str> {
+        NAMES.iter().zip(&self.got).find(|(_, found)| *found == got).map(|(name, _)| *name)
+    }
+
+    /// How many got this.
+    pub(crate) fn count(&self, got: &str) -> usize {
+        self.got.iter().filter(|found| *found == got).count()
+    }
+
+    /// Has all of them ask again and tells the moves, such as `v1 -> v2: alan, grace`.
     pub(crate) async fn moves(&mut self, proxy: &Proxy) -> Result<Vec<String>> {
         let mut client = RawClient::connect(proxy.gateway).await?;
         let mut now = Vec::new();
         for name in NAMES {
-            now.push(Answer::of(&client.send(&user(name)).await?)?.served_by);
+            now.push((self.read)(&client.send(&(self.ask)(name)).await?)?);
         }
         let mut moves: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for (name, (before, after)) in NAMES.iter().zip(self.arms.iter().zip(&now)) {
+        for (name, (before, after)) in NAMES.iter().zip(self.got.iter().zip(&now)) {
             if before != after {
                 moves.entry(format!("{before} -> {after}")).or_default().push(name);
             }
         }
-        self.arms = now;
+        self.got = now;
         Ok(moves.into_iter().map(|(way, names)| format!("{way}: {}", names.join(", "))).collect())
     }
 }
@@ -168,7 +191,7 @@ async fn sticky_and_raised(proxy: &Proxy) -> Result<Seen> {
         }
     }
     let column = |at: usize| rows.iter().filter_map(|row| row.get(at).cloned()).collect::<Vec<_>>();
-    let seen = Seen { users: Users { arms: column(0) }, crowd, raised: Users { arms: column(4) } };
+    let seen = Seen { users: Users::of_arms(column(0)), crowd, raised: Users::of_arms(column(4)) };
     raise(&seen.crowd, &crowd_raised, took)?;
     Ok(seen)
 }
@@ -286,7 +309,7 @@ async fn kill_switch(proxy: &Proxy, seen: Seen) -> Result<Users> {
     if baseline != CROWD {
         return Err(Error::new("the kill switch left users in v2"));
     }
-    let took = proxy.configure(&plugin::example()?).await?.as_millis();
+    let took = proxy.configure(&CANARY.example()?).await?.as_millis();
     let back = arms_of_crowd(proxy).await?;
     let same = back.iter().zip(&seen.crowd).filter(|(now, then)| now == then).count();
     say(format_args!(

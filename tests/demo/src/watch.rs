@@ -1,23 +1,31 @@
-//! After the story: what to try, and a line for every edit of the configuration: what Envoy and the filter made of it, and
-//! whom it moved.
+//! After the story: what to try, and a line for every edit of a configuration: what Envoy and the filter made of it, and whom
+//! it moved. With an Unleash also a line for every flip there that moves a user.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use harness::Result;
 use serde_json::Value;
 
-use crate::plugin::{PATH, PluginFile};
-use crate::proxy::{Outcome, Proxy};
+use crate::Shown;
+use crate::flags::{FLAG, FLAGS_HOST};
+use crate::plugin::{CANARY, FLAGS, Plugin, Stamp};
+use crate::proxy::{Mark, Outcome, Proxy};
 use crate::say;
 use crate::state::State;
 use crate::story::{HOST, Users};
+use crate::unleash::Unleash;
 
 /// How often the file is looked at. An editor's write is over by the next time.
 const POLL: Duration = Duration::from_millis(250);
 
+/// How often Unleash's flips are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// What to try.
-pub(crate) fn explain(state: &State, users: &Users) -> Result<()> {
+pub(crate) fn explain(state: &State, shown: &Shown, unleash: Option<&Unleash>) -> Result<()> {
     let (port, admin) = (state.gateway.port(), state.admin.port());
+    let users = &shown.arms;
+    let path = CANARY.path;
     let (one, other) = (users.one_of("v1").unwrap_or("ada"), users.one_of("v2").unwrap_or("ken"));
     let try_out = |flags: &str, path: &str, expect: &str| {
         say(format_args!("   curl -i -H 'host: {HOST}' {flags} localhost:{port}{path}   # {expect}"))
@@ -27,55 +35,97 @@ pub(crate) fn explain(state: &State, users: &Users) -> Result<()> {
     try_out(&format!("-H 'x-user-id: {other}'"), "/api/ai", "v2")?;
     try_out("-H \"authorization: Bearer $(cat .run/qa-1.jwt)\"", "/api/ai", "v2, a tester")?;
     try_out("-b .run/cookies -c .run/cookies", "/api/ai", "a visitor, with the same arm each time")?;
-    try_out(&format!("-H 'x-user-id: {one}'"), "/api/projects", "v1: this rule only reports")?;
+    try_out(&format!("-H 'x-user-id: {one}'"), "/api/projects", "the flags that the service gets")?;
+    say(format_args!("   curl -H 'host: {FLAGS_HOST}' localhost:{port}/runtime-control/flags?userId={one}   # why"))?;
     say(format_args!("   curl localhost:{port}/health"))?;
     say(format_args!("   curl -s localhost:{admin}/stats/prometheus | grep runtime_control"))?;
     say("   tail -f .run/envoy.log   # what the rule that only reports would do, as JSON")?;
     say(format_args!(
-        "\nChange it while it runs: the configuration is in {PATH}, and Envoy takes a file that is renamed over it:\n"
+        "\nChange it while it runs: the configurations are in {path} and {}, and Envoy takes a file that is renamed over one:\n",
+        FLAGS.path
     ))?;
     say(format_args!(
-        "   sed 's/\"weight\": 10}}/\"weight\": 50}}/' {PATH} > .run/new.yaml && mv .run/new.yaml {PATH}"
+        "   sed 's/\"weight\": 10}}/\"weight\": 50}}/' {path} > .run/new.yaml && mv .run/new.yaml {path}"
     ))?;
-    say(format_args!("   cp {PATH} .run/new.yaml; vi .run/new.yaml; mv .run/new.yaml {PATH}"))?;
-    say("\nEvery edit is told here. Ctrl-C ends all.\n")
-}
-
-/// Tells about every edit, for as long as Envoy runs.
-pub(crate) async fn edits(proxy: &mut Proxy, mut users: Users) -> Result<()> {
-    let mut mark = proxy.mark().await?;
-    let mut seen = PluginFile.stamp();
-    loop {
-        tokio::time::sleep(POLL).await;
-        proxy.check_alive()?;
-        let found = PluginFile.stamp();
-        if found == seen {
-            continue;
-        }
-        let Some(now) = found else {
-            say(format_args!("{} {PATH} is gone; Envoy goes on with what it had", clock()))?;
-            seen = None;
-            continue;
-        };
-        let in_place = seen.is_some_and(|before| before.in_place(now));
-        if in_place {
-            // until the writer is done
-            tokio::time::sleep(POLL).await;
-            PluginFile.rename()?;
-        }
-        seen = PluginFile.stamp();
-        let outcome = proxy.outcome(&mut mark).await?;
-        let note = if in_place { " (edited in place, so the demo renamed a copy over it)" } else { "" };
-        tell(&outcome, note)?;
-        if let Outcome::Loaded(_) = outcome {
-            let moves = users.moves(proxy).await?;
-            let who = if moves.is_empty() { "none".to_owned() } else { moves.join("; ") };
-            say(format_args!("         moved, of the 20 users: {who}"))?;
+    say(format_args!("   cp {path} .run/new.yaml; vi .run/new.yaml; mv .run/new.yaml {path}"))?;
+    match unleash {
+        None => say("\nEvery edit is told here. Ctrl-C ends all.\n"),
+        Some(unleash) => {
+            say(format_args!(
+                "\nOr switch flags in Unleash: http://localhost:{}, user admin, password {}",
+                unleash.port(),
+                unleash.password()
+            ))?;
+            say(format_args!(
+                "\nEvery edit is told here, and whom a switch of {FLAG} in Unleash moves. Ctrl-C ends all.\n"
+            ))
         }
     }
 }
 
-fn tell(outcome: &Outcome, note: &str) -> Result<()> {
+/// A plugin's file, and what its users got when they last asked.
+struct Watched {
+    plugin: &'static Plugin,
+    mark: Mark,
+    seen: Option<Stamp>,
+    users: Users,
+}
+
+impl Watched {
+    async fn new(proxy: &Proxy, plugin: &'static Plugin, users: Users) -> Result<Self> {
+        Ok(Self { plugin, mark: proxy.mark(plugin).await?, seen: plugin.stamp(), users })
+    }
+
+    /// Tells what came of an edit, if there was one.
+    async fn look(&mut self, proxy: &Proxy) -> Result<()> {
+        let plugin = self.plugin;
+        let found = plugin.stamp();
+        if found == self.seen {
+            return Ok(());
+        }
+        let Some(now) = found else {
+            self.seen = None;
+            return say(format_args!("{} {} is gone; Envoy goes on with what it had", clock(), plugin.path));
+        };
+        let in_place = self.seen.is_some_and(|before| before.in_place(now));
+        if in_place {
+            // until the writer is done
+            tokio::time::sleep(POLL).await;
+            plugin.rename()?;
+        }
+        self.seen = plugin.stamp();
+        let outcome = proxy.outcome(plugin, &mut self.mark).await?;
+        let note = if in_place { " (edited in place, so the demo renamed a copy over it)" } else { "" };
+        tell(plugin, &outcome, note)?;
+        if let Outcome::Loaded(_) = outcome {
+            let moves = self.users.moves(proxy).await?;
+            let who = if moves.is_empty() { "none".to_owned() } else { moves.join("; ") };
+            say(format_args!("         moved, of the 20 users: {who}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells about every edit, and with an Unleash about every flip that moves a user, for as long as Envoy runs.
+pub(crate) async fn edits(proxy: &mut Proxy, shown: Shown, unleash: bool) -> Result<()> {
+    let mut canary = Watched::new(proxy, &CANARY, shown.arms).await?;
+    let mut flags = Watched::new(proxy, &FLAGS, shown.flags).await?;
+    let mut looked = Instant::now();
+    loop {
+        tokio::time::sleep(POLL).await;
+        proxy.check_alive()?;
+        canary.look(proxy).await?;
+        flags.look(proxy).await?;
+        if unleash && looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            for moved in flags.users.moves(proxy).await? {
+                say(format_args!("{} Unleash: {FLAG} {moved}", clock()))?;
+            }
+        }
+    }
+}
+
+fn tell(plugin: &Plugin, outcome: &Outcome, note: &str) -> Result<()> {
     let clock = clock();
     match outcome {
         Outcome::Loaded(line) => {
@@ -83,9 +133,9 @@ fn tell(outcome: &Outcome, note: &str) -> Result<()> {
                 "ok" => "taken: all of it runs",
                 "partial" => "taken in part: what is wrong runs in its last good form, or is off",
                 "last_good" => "not readable: the last good configuration goes on",
-                _ => "not usable: every request goes to the baseline",
+                _ => "not usable: nothing is decided, and clients' headers are still removed",
             };
-            say(format_args!("{clock} {runs}{note}"))?;
+            say(format_args!("{clock} {}: {runs}{note}", plugin.path))?;
             for kind in ["errors", "unknown", "warnings"] {
                 for mistake in line[kind].as_array().into_iter().flatten().filter_map(Value::as_str) {
                     say(format_args!("         {mistake}"))?;
@@ -93,12 +143,12 @@ fn tell(outcome: &Outcome, note: &str) -> Result<()> {
             }
             Ok(())
         }
-        Outcome::Same => say(format_args!("{clock} the same configuration as before{note}")),
+        Outcome::Same => say(format_args!("{clock} {}: the same configuration as before{note}", plugin.path)),
         Outcome::Refused(why) => {
-            say(format_args!("{clock} refused by Envoy, which goes on with what it had{note}"))?;
+            say(format_args!("{clock} {}: refused by Envoy, which goes on with what it had{note}", plugin.path))?;
             say(format_args!("         {why}"))
         }
-        Outcome::Unnoticed => say(format_args!("{clock} {PATH} changed, and Envoy did not notice{note}")),
+        Outcome::Unnoticed => say(format_args!("{clock} {} changed, and Envoy did not notice{note}", plugin.path)),
     }
 }
 

@@ -31,6 +31,7 @@ pub fn effects<'a>(
     if let Some(outcomes) = outcomes.filter(|_| mode == Mode::Enforce) {
         let all_given = outcomes.iter().all(|outcome| outcome.reason == Reason::Given) && !outcomes.is_empty();
         if headers.each {
+            effects.set.reserve(outcomes.len().saturating_add(2));
             set_each(&mut effects, admitted, served, outcomes);
         }
         if headers.source && !(all_given && admitted.headers.get(SOURCE.as_bytes()).is_some()) {
@@ -38,8 +39,14 @@ pub fn effects<'a>(
         }
         if headers.all.is_some() || filter_state {
             let line = one_line(served, outcomes);
-            effects.state = filter_state.then(|| line.clone());
-            effects.set.extend(headers.all.as_ref().map(|name| (name.as_str(), line.into())));
+            match (&headers.all, filter_state) {
+                (Some(name), false) => effects.set.push((name.as_str(), line.into())),
+                (Some(name), true) => {
+                    effects.set.push((name.as_str(), line.clone().into()));
+                    effects.state = Some(line);
+                }
+                (None, _) => effects.state = Some(line),
+            }
         }
     }
     // setting a header takes the place of every copy, so that one is not removed beforehand

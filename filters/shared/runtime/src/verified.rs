@@ -8,6 +8,7 @@ use filter_request::Verified;
 /// Where Istio's JWT filter (and Envoy's, with `payload_in_metadata: payload`) puts the claims of a verified token, each
 /// under its name.
 const CLAIMS: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload\0";
+const ISSUER: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload\0iss";
 const MUTUAL_TLS: &[u8] = b"connection\0mtls";
 const PEER_URI: &[u8] = b"connection\0uri_san_peer_certificate";
 
@@ -20,7 +21,7 @@ pub struct HostVerified {
 
 impl Verified for HostVerified {
     fn issuer(&self) -> Option<&[u8]> {
-        self.issuer.get_or_init(|| self.claim("iss")).as_deref()
+        self.issuer.get_or_init(|| property::get(ISSUER)).as_deref()
     }
 
     fn claim(&self, name: &str) -> Option<Vec<u8>> {

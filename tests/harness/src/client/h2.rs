@@ -56,11 +56,16 @@ impl H2Client {
             }
             Ok(())
         };
-        upload.await.context("request body")?;
-        if !request.trailers.is_empty() {
-            stream.send_trailers(request.trailers.to_map()?)?;
+        let mut uploaded = upload.await.context("request body");
+        if uploaded.is_ok() && !request.trailers.is_empty() {
+            uploaded = stream.send_trailers(request.trailers.to_map()?).context("trailers");
         }
-        let (head, mut body) = response.await?.into_parts();
+        // a peer may answer before it has read the body, and want no more of it
+        let response = response.await;
+        if response.is_err() {
+            uploaded?;
+        }
+        let (head, mut body) = response?.into_parts();
         let mut answer =
             Response { status: head.status.as_u16(), headers: Headers::from_map(&head.headers), ..Response::default() };
         while let Some(piece) = body.data().await {

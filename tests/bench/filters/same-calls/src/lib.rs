@@ -1,22 +1,28 @@
-//! The upper floor of `make bench`: the host calls that canary-router makes for the benchmark's requests, through the same
-//! `filter-host`, and nothing decided. What canary-router costs beyond this filter is what deciding costs.
+//! The upper floor of `make bench`: the host calls that the measured filter makes for the benchmark's requests, through the
+//! same `filter-host`, and nothing decided. What the measured filter costs beyond this one is what deciding costs.
 //!
-//! | call | why canary-router makes it |
+//! Which calls, the configuration says, one on each line:
+//!
+//! | line | call |
 //! |---|---|
-//! | `proxy_get_header_map_pairs` (request) | host, path and headers for the rules, header and cookie for the id: all in one call |
-//! | `proxy_get_property` (`iss` of the verified token, then `sub`) | the first identity source; without a token only the first |
-//! | `proxy_replace_header_map_value` (`x-canary-arm`) | the arm |
-//! | `proxy_get_header_map_value` (`:status`) | the response's class, for its counter |
-//! | once a second: `proxy_get_log_level`, two `proxy_increment_metric` | counters gather in the VM, one for decisions and one for responses |
+//! | `tick 500` | `on_tick` every 500 ms, which follows the host's log level and tells what was counted |
+//! | `request all` | `proxy_get_header_map_pairs`: all headers of the request by one call |
+//! | `request properties a/b a/c` | `proxy_get_property` of each path until one is absent, as a filter asks for claims |
+//! | `request set NAME VALUE` | `proxy_replace_header_map_value` |
+//! | `request state NAME VALUE` | `proxy_set_property` |
+//! | `request count` | none now; `proxy_increment_metric` at the next tick, by what was counted |
+//! | `response get NAME` | `proxy_get_header_map_value` |
+//! | `response count` | as for requests |
 //!
-//! For a request that no rule matches only the first is made: so it is with the configuration `unmatched`. That these are
-//! the calls is not taken on trust: `make bench` compares both filters' calls in Envoy's trace log, and fails where they
-//! differ.
+//! That these are the measured filter's calls is not taken on trust: `make bench` compares both filters' calls in Envoy's
+//! trace log and what reaches the service, and fails where they differ.
 
 #![cfg_attr(target_os = "wasi", expect(missing_docs, reason = "what `main!` exports has none"))]
 
 #[cfg(target_os = "wasi")]
 mod filter;
+#[cfg(target_os = "wasi")]
+mod script;
 
 #[cfg(target_os = "wasi")]
 proxy_wasm::main! {{
