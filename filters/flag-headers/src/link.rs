@@ -47,8 +47,6 @@ pub(crate) struct Link {
     compiled: Option<(u64, Rc<Compiled>)>,
     gathered: Millis,
     reported: Millis,
-    /// The last failure that was logged: a row of the same ones is one line.
-    logged: Option<Poll>,
 }
 
 /// What every request to Unleash begins with.
@@ -99,7 +97,6 @@ impl Link {
             compiled: None,
             gathered: millis(now()),
             reported: millis(now()),
-            logged: None,
             selectors,
             unleash,
             instance,
@@ -304,9 +301,12 @@ impl Link {
             }
         }
         let news = generation.is_some() && generation != Some(self.instance.sync.borrow().generation);
+        let mut before = None;
         self.change(|sync| {
+            before = sync.last;
             // another worker has asked since, and was answered
             if sync.confirmed > asked && !outcome.poll.is_good() {
+                before = Some(outcome.poll);
                 return;
             }
             if let (Some(generation), Some((_, etag))) = (generation, &update) {
@@ -317,7 +317,7 @@ impl Link {
         });
         self.instance.meters.polled(outcome.poll);
         self.follow();
-        self.tell(&outcome, news);
+        self.tell(&outcome, before, news);
         let registered = self.instance.sync.borrow().registered;
         let registering = self.waits(|ask| ask == Ask::Registration);
         if outcome.poll.is_good() && !registered && !registering {
@@ -325,19 +325,18 @@ impl Link {
         }
     }
 
-    fn tell(&mut self, outcome: &Outcome, news: bool) {
-        let failed = (!outcome.poll.is_good()).then_some(outcome.poll);
-        if failed.is_some() && failed != self.logged {
+    /// Tells what came of a poll. A row of the same failures is one line, whoever asks and under whichever configuration.
+    fn tell(&self, outcome: &Outcome, before: Option<Poll>, news: bool) {
+        if !outcome.poll.is_good() && before != Some(outcome.poll) {
             let fields = json!({
                 "filter": "flag_headers", "result": outcome.poll.as_str(), "error": outcome.error,
                 "cluster": self.address.cluster,
             });
             event(log::Level::Warn, "flags_poll_failed", fields);
         }
-        if failed.is_none() && self.logged.is_some() {
+        if outcome.poll.is_good() && before.is_some_and(|before| !before.is_good()) {
             event(log::Level::Info, "flags_poll_recovered", json!({"filter": "flag_headers"}));
         }
-        self.logged = failed;
         if news && let Some((_, compiled)) = &self.compiled {
             tell_traps(&compiled.traps);
             let revision = self.instance.sync.borrow().revision();
