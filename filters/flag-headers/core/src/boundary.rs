@@ -30,7 +30,9 @@ impl Owned {
         if !headers.carries() && headers.strip == Strip::Owned {
             return Self::default();
         }
-        let mut owned = Self { names: vec![folded(SOURCE.as_bytes())], all: headers.all.clone(), ..Self::default() };
+        let mut owned = Self { all: headers.all.clone(), ..Self::default() };
+        // where another instance says where flags come from, that one owns the header
+        owned.names.extend(headers.source.then(|| folded(SOURCE.as_bytes())));
         owned.names.extend(headers.all.iter().map(|name| folded(name.as_str().as_bytes())));
         let kinds = [FLAG, VARIANT, PAYLOAD];
         let written = |name: &str| kinds.map(|kind| folded(format!("{kind}{}", encoded(name)).as_bytes()));

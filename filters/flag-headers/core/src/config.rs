@@ -65,8 +65,8 @@ object! {
         "maxStale" max_stale: Duration = "1h";
         /// How often it is told how often flags were used; `0s` for never.
         "metricsInterval" metrics_interval: Duration = "60s";
-        /// The longest answer that is read, in bytes.
-        "maxBytes" max_bytes: Whole<1024, 67_108_864> = 16_777_216;
+        /// The longest answer that is read, in bytes. Envoy itself cuts one off that is over 32 MiB.
+        "maxBytes" max_bytes: Whole<1024, 33_554_432> = 16_777_216;
     }
     exactly one of ["service", "cluster"]
 }

@@ -186,6 +186,12 @@ fn a_policy_that_could_not_be_read_still_owns_its_headers() {
 }
 
 #[test]
+fn an_instance_that_does_not_say_the_source_leaves_it_to_another() {
+    let other = [("/headers", json!({"source": false}))];
+    assert_eq!(left(&other, &["x-flags-source", "x-flag-new-ui"], &Facts::default()), ["x-flags-source"]);
+}
+
+#[test]
 fn an_instance_that_carries_none_owns_none() {
     let none = ("/headers", json!({"each": false, "source": false}));
     let sent = [&OWNED[..], &OTHERS].concat();

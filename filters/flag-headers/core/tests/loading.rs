@@ -72,7 +72,7 @@ fn every_mistake_is_told_at_once_with_path_value_and_what_is_allowed() {
         "unleash.service.port: 70000 is not a whole number from 1 to 65535",
         "unleash.appName: \"caf\u{e9}\" is not printable ascii text",
         "unleash.refresh: 15 is not a duration such as 15s, 250ms or 1h30m",
-        "unleash.maxBytes: 1 is not a whole number from 1024 to 67108864",
+        "unleash.maxBytes: 1 is not a whole number from 1024 to 33554432",
         "bootstrap: {\"features\":\"none\"} is not what /api/client/features answers: it needs a list named features",
         "mode: on is not one of off, report, enforce",
         "trust: everyone is not one of edge, mesh",
