@@ -57,10 +57,9 @@ pub(crate) fn features() -> [Value; 3] {
         {"contextName": "plan", "operator": "IN", "values": ["pro", "team", "enterprise"]},
         {"contextName": "locale", "operator": "NOT_IN", "values": ["de", "fr"]},
     ]);
-    let all = json!({"rollout": "100", "stickiness": "default", "groupId": FLAGS[1]});
     [
         feature(FLAGS[0], json!({"name": "flexibleRollout", "constraints": [], "parameters": rollout})),
-        feature(FLAGS[1], json!({"name": "flexibleRollout", "constraints": constraints, "parameters": all})),
+        feature(FLAGS[1], json!({"name": "default", "constraints": constraints, "parameters": {}})),
         feature(FLAGS[2], json!({"name": "default", "constraints": [], "parameters": {}})),
     ]
 }

@@ -2,7 +2,7 @@
 //! peer has given.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use filter_request::{HeaderName, Pairs, Trust, Verified};
 use percent_encoding::percent_decode;
@@ -89,7 +89,7 @@ pub struct Admitted<'h> {
     /// The names that are not, each once.
     pub removed: Vec<&'h [u8]>,
     /// What a verified peer has decided, by the flag's name in headers.
-    pub given: HashMap<String, Given>,
+    pub given: BTreeMap<String, Given>,
 }
 
 /// Admits a request's headers. Values of owned headers pass from a verified peer only, and that at `trust: mesh` only.
@@ -102,9 +102,9 @@ pub fn admit<'h>(owned: &Owned, trust: Trust, headers: &'h Pairs, verified: &dyn
         }
     }
     if removed.is_empty() {
-        return Admitted { headers: Cow::Borrowed(headers), removed, given: HashMap::new() };
+        return Admitted { headers: Cow::Borrowed(headers), removed, given: BTreeMap::new() };
     }
-    let mut given = HashMap::new();
+    let mut given = BTreeMap::new();
     if trust == Trust::Mesh && verified.peer() {
         given = given_by_peer(owned, headers, &removed);
         removed.retain(|name| !passes(name, &given, headers));
@@ -113,7 +113,7 @@ pub fn admit<'h>(owned: &Owned, trust: Trust, headers: &'h Pairs, verified: &dyn
 }
 
 /// Whether a header of a peer stays as it is: those of a flag that the peer decided, and where flags come from.
-fn passes(name: &[u8], given: &HashMap<String, Given>, headers: &Pairs) -> bool {
+fn passes(name: &[u8], given: &BTreeMap<String, Given>, headers: &Pairs) -> bool {
     let (Ok(name), Some(value)) = (std::str::from_utf8(name), single(headers, name)) else { return false };
     let decided = |kind| name.strip_prefix(kind).is_some_and(|flag| given.contains_key(flag));
     (decided(FLAG) && truth(value).is_some())
@@ -129,8 +129,8 @@ fn single<'h>(headers: &'h Pairs, name: &[u8]) -> Option<&'h str> {
     first.filter(|_| copies.next().is_none())
 }
 
-fn given_by_peer(owned: &Owned, headers: &Pairs, names: &[&[u8]]) -> HashMap<String, Given> {
-    let mut given: HashMap<String, Given> = HashMap::new();
+fn given_by_peer(owned: &Owned, headers: &Pairs, names: &[&[u8]]) -> BTreeMap<String, Given> {
+    let mut given: BTreeMap<String, Given> = BTreeMap::new();
     let single = |name: &str| single(headers, name.as_bytes());
     if let Some(all) = owned.all.as_ref().and_then(|all| single(all.as_str())) {
         let entries: Vec<(String, Given)> = all.split(',').filter_map(entry_of).collect();
