@@ -35,8 +35,7 @@ build: setup rcctl ## Builds the filters into dist/, and checks their imports.
 	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) $(addprefix -p ,$(FILTERS))
 	@mkdir -p dist
 	@for filter in $(FILTERS); do \
-		built=$(CARGO_TARGET)/$(WASM_TARGET)/release/$${filter//-/_}.wasm; \
-		cmp -s $$built dist/$$filter.wasm || { cp $$built dist/.$$filter.new && mv dist/.$$filter.new dist/$$filter.wasm; }; \
+		tools/wasm-opt.sh $(CARGO_TARGET)/$(WASM_TARGET)/release/$${filter//-/_}.wasm dist/$$filter.wasm; \
 	done
 	@$(RCCTL) module $(FILTERS:%=dist/%.wasm)
 
