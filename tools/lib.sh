@@ -181,8 +181,14 @@ wheel() {
 # npm_of NODE argument...: the npm that came with this node, else the one on PATH. (A wheel's bin/npm is a broken link, so
 # its library is asked first; so is that of an installed node, which ends at the same npm.)
 npm_of() {
-    local node=$1 cli
+    local node=$1 cli system
     shift
+    # A node of its own knows only the authorities that it carries; the machine may know one more, of a company's proxy.
+    for system in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+        if [ -z "${NODE_EXTRA_CA_CERTS:-}" ] && [ -f "$system" ]; then
+            local -x NODE_EXTRA_CA_CERTS=$system
+        fi
+    done
     cli=$(dirname "$(dirname "$node")")/lib/node_modules/npm/bin/npm-cli.js
     if [ -f "$cli" ]; then
         "$node" "$cli" "$@"
