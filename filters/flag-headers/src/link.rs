@@ -270,7 +270,9 @@ impl Link {
             let name = &self.unleash.token_env;
             outcome.error = Some(format!("{} in the environment of the proxy", missing(name)));
         }
-        tell_hold("select", microseconds_since(began));
+        if read {
+            tell_hold("select", microseconds_since(began));
+        }
         self.settle(at, outcome);
     }
 
