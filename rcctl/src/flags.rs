@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use filter_config::NothingKept;
 use filter_request::{Request, Stated, Verified, resolve};
-use flag_core::boundary::admit;
+use flag_core::boundary::{admit, selectors};
 use flag_core::context::Proxy;
 use flag_core::effects::effects;
 use flag_core::engine::Compiled;
@@ -100,13 +100,9 @@ fn policy(path: &Path, manifest: Option<&str>) -> Result<Policy, String> {
 }
 
 fn served(policy: &Policy, features: Option<&Path>) -> Result<Served, String> {
-    let Some(path) = features else {
-        let bootstrap = policy.bootstrap.as_deref().and_then(|document| Compiled::compile(document).ok()).map(Rc::new);
-        let origin = if bootstrap.is_some() { Origin::Bootstrap } else { Origin::Default };
-        return Ok(Served::new(&policy.flags, origin, bootstrap));
-    };
+    let Some(path) = features else { return Ok(Served::at_start(policy)) };
     let document = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let selectors: Vec<Selector> = policy.flags.iter().map(|flag| flag.selector.clone()).collect();
+    let selectors: Vec<Selector> = selectors(&policy.flags).cloned().collect();
     let compiled = select(&document, &selectors).and_then(|subset| Compiled::compile(&subset));
     let compiled = compiled.map_err(|wrong| format!("{}: {wrong}", path.display()))?;
     Ok(Served::new(&policy.flags, Origin::Live, Some(Rc::new(compiled))))

@@ -62,9 +62,7 @@ impl Instance {
     }
 
     fn of(Loaded { policy, fingerprint, .. }: Loaded) -> Self {
-        let bootstrap = policy.bootstrap.as_deref().and_then(|document| Compiled::compile(document).ok()).map(Rc::new);
-        let origin = if bootstrap.is_some() { Origin::Bootstrap } else { Origin::Default };
-        let served = Served::new(&policy.flags, origin, bootstrap);
+        let served = Served::at_start(&policy);
         Self {
             policy,
             fingerprint,

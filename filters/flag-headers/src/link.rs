@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use filter_host::headers::Map;
 use filter_host::{Failure, callout, headers, property};
 use filter_runtime::{Lease, Store, event, hex_id, now, random_id};
+use flag_core::boundary::selectors;
 use flag_core::config::Unleash;
 use flag_core::engine::Compiled;
 use flag_core::flag::Selector;
@@ -85,7 +86,7 @@ pub(crate) fn is_newest(store: &Store, fingerprint: &str) -> bool {
 
 impl Link {
     pub(crate) fn new(unleash: Unleash, store: Store, instance: Rc<Instance>) -> Self {
-        let selectors: Vec<Selector> = instance.policy.flags.iter().map(|flag| flag.selector.clone()).collect();
+        let selectors: Vec<Selector> = selectors(&instance.policy.flags).cloned().collect();
         let source = sync::source_of(&unleash);
         Self {
             exposure: sync::exposure_of(&selectors),

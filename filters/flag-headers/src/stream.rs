@@ -50,7 +50,7 @@ impl Stream {
         {
             // a call that waits for its body goes on, and would reach an application where its route is missing
             if action == Action::Continue {
-                admitted.removed.iter().try_for_each(|name| headers::remove(Map::Request, name))?;
+                strip(&admitted.removed)?;
             }
             return Ok(action);
         }
@@ -188,12 +188,17 @@ impl Stream {
     }
 }
 
-fn apply(effects: &Effects) -> Result<()> {
+/// What a client may not send goes, all of it, whatever fails.
+fn strip(names: &[&[u8]]) -> Result<()> {
     let mut outcome = Ok(());
-    // what a client may not send goes, whatever else fails
-    for name in &effects.remove {
+    for name in names {
         outcome = headers::remove(Map::Request, name).and(outcome);
     }
+    outcome
+}
+
+fn apply(effects: &Effects) -> Result<()> {
+    let mut outcome = strip(&effects.remove);
     for (name, value) in &effects.set {
         outcome = headers::set(Map::Request, name.as_bytes(), value.as_bytes()).and(outcome);
     }

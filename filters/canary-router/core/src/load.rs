@@ -45,19 +45,7 @@ pub struct Policy {
 }
 
 /// What came of loading a configuration.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// What to run.
-    pub policy: Policy,
-    /// How much of the configuration that is.
-    pub state: ConfigState,
-    /// Everything that was found.
-    pub report: Report,
-    /// What to keep, and to forget, for the next time.
-    pub keep: Vec<Keep>,
-    /// The configuration's short name.
-    pub fingerprint: String,
-}
+pub type Loaded = filter_config::Loaded<Policy>;
 
 const SETTINGS: &str = "settings";
 
@@ -68,8 +56,7 @@ fn rules_of(kept: &dyn Kept) -> PartList<'_> {
 /// Loads a configuration, with what was kept of earlier ones for the parts that are wrong.
 pub fn load(bytes: &[u8], kept: &dyn Kept) -> Loaded {
     let mut report = Report::default();
-    let value = parse(bytes, &mut report).filter(|value| is_object(value, &mut report));
-    let Some(value) = value else {
+    let Some(value) = parse(bytes, &mut report) else {
         return load_kept(bytes, kept, report);
     };
     let mut keep = Vec::new();
@@ -109,13 +96,6 @@ fn load_kept(bytes: &[u8], kept: &dyn Kept, report: Report) -> Loaded {
     };
     let fingerprint = fingerprint(&Value::String(String::from_utf8_lossy(bytes).into_owned()));
     Loaded { policy: Policy { settings, rules }, state, report, keep: Vec::new(), fingerprint }
-}
-
-fn is_object(value: &Value, report: &mut Report) -> bool {
-    if !value.is_object() {
-        report.error(&Path::Root, format!("{} is not an object", filter_config::shown(value)));
-    }
-    value.is_object()
 }
 
 fn read_rules(value: &Value) -> Option<Entries<Rule>> {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use filter_config::choice;
 
+use crate::Policy;
 use crate::boundary::Given;
 use crate::context::Context;
 use crate::engine::{Compiled, Reason, Standing};
@@ -110,6 +111,14 @@ impl Served {
             }
         }
         Self { origin, compiled, exposed }
+    }
+
+    /// What a policy serves before Unleash has answered: its bootstrap, or else defaults alone.
+    #[must_use]
+    pub fn at_start(policy: &Policy) -> Self {
+        let bootstrap = policy.bootstrap.as_deref().and_then(|document| Compiled::compile(document).ok()).map(Rc::new);
+        let origin = if bootstrap.is_some() { Origin::Bootstrap } else { Origin::Default };
+        Self::new(&policy.flags, origin, bootstrap)
     }
 
     /// The exposed flag of a name; none for any other, whether Unleash knows it or not.

@@ -36,7 +36,7 @@ mod report;
 pub mod schema;
 
 pub use duration::Duration;
-pub use parts::{ConfigState, Keep, Kept, NothingKept, PartEntry, PartList, fingerprint, parse};
+pub use parts::{ConfigState, Keep, Kept, Loaded, NothingKept, PartEntry, PartList, fingerprint, parse};
 pub use path::Path;
 pub use read::{Entries, Entry, Key, Keyed, Name, Read, Whole};
 pub use report::{Mistake, Report, shown};

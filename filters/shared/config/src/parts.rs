@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::{Entries, Entry, Mistake, Path, Read, Report};
+use crate::{Entries, Entry, Mistake, Path, Read, Report, shown};
 
 /// Looks up the last good form of a part.
 pub trait Kept {
@@ -123,13 +123,32 @@ crate::choice! {
     }
 }
 
-/// Parses a configuration. No configuration at all is an empty one.
+/// What came of loading a configuration: the policy that runs, and all there is to tell and to keep.
+#[derive(Clone, Debug)]
+pub struct Loaded<P> {
+    /// What to run.
+    pub policy: P,
+    /// How much of the configuration that is.
+    pub state: ConfigState,
+    /// Everything that was found.
+    pub report: Report,
+    /// What to keep, and to forget, for the next time.
+    pub keep: Vec<Keep>,
+    /// The configuration's short name.
+    pub fingerprint: String,
+}
+
+/// Parses a configuration, which is an object. No configuration at all is an empty one.
 pub fn parse(bytes: &[u8], report: &mut Report) -> Option<Value> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Some(Value::Object(serde_json::Map::new()));
     }
     match serde_json::from_slice(bytes) {
-        Ok(value) => Some(value),
+        Ok(value @ Value::Object(_)) => Some(value),
+        Ok(other) => {
+            report.error(&Path::Root, format!("{} is not an object", shown(&other)));
+            None
+        }
         Err(error) => {
             let message = format!("not json: {error}");
             report.errors.push(Mistake::new(&Path::Root, message));
