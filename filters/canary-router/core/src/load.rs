@@ -136,15 +136,10 @@ fn load_rules(entries: Entries<Rule>, list: &PartList, keep: &mut Vec<Keep>, rep
     let stand_in = |written: &Value, name: &str, index: usize| {
         let name = Value::String(name.to_owned());
         let name = Name::read(&name, &Path::Root, &mut Report::default());
-        Rule::stand_in(written, name.or_else(|| unnamed(index))?)
+        Rule::stand_in(written, name.unwrap_or_else(|| Name::numbered("rules", index)))
     };
     let loaded = list.load(entries, keep, report).into_iter();
     loaded.filter_map(|entry| entry.running.or_else(|| stand_in(&entry.written, &entry.name, entry.index))).collect()
-}
-
-/// The name under which a rule counts that has none itself.
-fn unnamed(index: usize) -> Option<Name> {
-    Name::read(&Value::String(format!("rules.{index}")), &Path::Root, &mut Report::default())
 }
 
 impl Settings {

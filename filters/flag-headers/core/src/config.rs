@@ -1,7 +1,9 @@
 //! The configuration of an instance, field by field. [`crate::load()`] says what runs of it.
 
 use filter_config::serde_json::{Value, json};
-use filter_config::{Duration, Entries, Keyed, Path, Read, Report, Whole, choice, object, schema::Definitions, shown};
+use filter_config::{
+    Duration, Entries, Keyed, Path, Read, Report, Service, Whole, choice, object, schema::Definitions, shown,
+};
 use filter_request::{HeaderName, HostPattern, RequestMatch, Source, Trust, host_matches};
 
 use crate::flag::Flag;
@@ -25,20 +27,6 @@ choice! {
         Owned = "owned",
         /// Every `x-flag-*`, `x-flagvariant-*` and `x-flagpayload-*`, of other instances too.
         All = "all",
-    }
-}
-
-object! {
-    /// A Kubernetes Service.
-    pub struct Service {
-        /// Its name.
-        "name" name: String;
-        /// Its namespace.
-        "namespace" namespace: String;
-        /// Its port.
-        "port" port: Whole<1, 65535>;
-        /// The domain of the cluster's services.
-        "domain" domain: String = "cluster.local";
     }
 }
 

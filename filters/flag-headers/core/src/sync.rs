@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use filter_config::choice;
+use filter_config::{authority_of_cluster, choice};
 use filter_config::serde_json::{Value, json};
 
 use crate::config::Unleash;
@@ -274,7 +274,7 @@ pub fn read_answer(answer: &Answer, unleash: &Unleash, asked_with_etag: bool, se
 #[must_use]
 pub fn cluster_of(unleash: &Unleash) -> String {
     match (&unleash.service, &unleash.cluster) {
-        (Some(service), _) => format!("outbound|{}||{}", service.port.0, host_of(unleash)),
+        (Some(service), _) => service.cluster(),
         (None, cluster) => cluster.clone().unwrap_or_default(),
     }
 }
@@ -284,15 +284,9 @@ pub fn cluster_of(unleash: &Unleash) -> String {
 pub fn authority_of(unleash: &Unleash) -> String {
     match (&unleash.authority, &unleash.service) {
         (Some(authority), _) => authority.clone(),
-        (None, Some(service)) => format!("{}:{}", host_of(unleash), service.port.0),
-        // the last part of `outbound|443||eu.unleash.example` is a host
-        (None, None) => cluster_of(unleash).rsplit('|').next().unwrap_or_default().to_owned(),
+        (None, Some(service)) => service.authority(),
+        (None, None) => authority_of_cluster(&cluster_of(unleash)).to_owned(),
     }
-}
-
-fn host_of(unleash: &Unleash) -> String {
-    let service = unleash.service.as_ref();
-    service.map(|service| format!("{}.{}.svc.{}", service.name, service.namespace, service.domain)).unwrap_or_default()
 }
 
 /// What tells stored flags of one Unleash from those of another: flags of a former one are never served as live.

@@ -34,12 +34,14 @@ mod path;
 mod read;
 mod report;
 pub mod schema;
+mod service;
 
 pub use duration::Duration;
 pub use parts::{ConfigState, Keep, Kept, Loaded, NothingKept, PartEntry, PartList, fingerprint, parse};
 pub use path::Path;
 pub use read::{Entries, Entry, Key, Keyed, Name, Read, Whole};
 pub use report::{Mistake, Report, shown};
+pub use service::{Service, authority_of_cluster};
 
 #[doc(hidden)]
 pub use object::{Fields, document, word};

@@ -197,6 +197,14 @@ impl Name {
         &self.0
     }
 
+    /// A name for what has none itself: a word of the program's own, and a number.
+    #[must_use]
+    pub fn numbered(word: &'static str, number: usize) -> Self {
+        let name = format!("{word}.{number}");
+        debug_assert!(Self::allows(&name), "{name}");
+        Self(name)
+    }
+
     /// Whether a text is such a name.
     #[must_use]
     pub fn allows(text: &str) -> bool {
