@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-FILTERS := canary-router flag-headers
+FILTERS := canary-router flag-headers egress-audit
 WASM_TARGET := wasm32-wasip1
 # The crates that only make sense inside a proxy; they are checked for its target, and everything else natively.
 BENCH_FILTERS := bench-empty bench-same-calls

@@ -34,7 +34,7 @@ pub struct Tally {
 /// One worker's audit.
 #[derive(Debug)]
 pub struct Audit {
-    name: String,
+    id: String,
     ids: u64,
     chain: Chain,
     chained: bool,
@@ -50,17 +50,17 @@ const OF_ONE: [&str; 8] =
     ["time", "count", "since", "sent.bytes", "received.bytes", "duration_ms", "request_id", "first_seen"];
 
 impl Audit {
-    /// An audit of a name that no other worker's has, as these settings want it.
+    /// An audit as these settings want it. No other worker's has its name, which chains go by, and its id, which events go by.
     #[must_use]
-    pub fn new(name: String, settings: &Settings) -> Self {
+    pub fn new(name: String, id: String, settings: &Settings) -> Self {
         let mut audit = Self {
             ids: 0,
-            chain: Chain::new(name.clone()),
+            chain: Chain::new(name),
             chained: false,
             fold: Fold::new(0, 1),
             queue: None,
             tally: Tally::default(),
-            name,
+            id,
         };
         audit.adopt(settings, 0);
         audit
@@ -94,7 +94,7 @@ impl Audit {
             return id.to_owned();
         }
         self.ids = self.ids.saturating_add(1);
-        format!("{}-{:x}", self.name, self.ids)
+        format!("{}-{:x}", self.id, self.ids)
     }
 
     /// Counts a call with an earlier one of its kind. Tells whether there is one; else an event has to be told.
@@ -122,6 +122,11 @@ impl Audit {
     pub fn flush(&mut self, now_ms: u64) -> Vec<Line> {
         let all = self.fold.drain();
         all.iter().map(|folded| self.tell_counted(folded, now_ms)).collect()
+    }
+
+    /// Gives up what waits for the collector: nobody is left to send it.
+    pub fn give_up(&mut self) {
+        self.tally.lost = self.tally.lost.saturating_add(self.queue.as_mut().map_or(0, Queue::give_up));
     }
 
     /// Whether a call has to be denied, as nothing could be told about it.

@@ -133,6 +133,7 @@ struct Building<'a> {
     guards: Vec<Guard>,
     rules: Vec<Rule>,
     targets: Index<Target>,
+    allowed: Vec<Pattern>,
 }
 
 /// A rule that is to run, and the policy's list that it comes from.
@@ -143,7 +144,15 @@ struct Chosen {
 
 impl<'a> Building<'a> {
     fn new(settings: Option<&'a Config>, kept: &'a dyn Kept, workload: &'a Workload) -> Self {
-        Self { settings, kept, workload, guards: Vec::new(), rules: Vec::new(), targets: Index::default() }
+        Self {
+            settings,
+            kept,
+            workload,
+            guards: Vec::new(),
+            rules: Vec::new(),
+            targets: Index::default(),
+            allowed: Vec::new(),
+        }
     }
 
     fn mode(&self) -> Mode {
@@ -264,6 +273,9 @@ impl<'a> Building<'a> {
                 let target = Target { rule: self.rules.len(), closeness: HostCloseness::of(pattern) };
                 self.targets.add(pattern, target);
             }
+            if !denies {
+                self.allowed.extend(hosts);
+            }
             let ports = ports.iter().filter_map(|port| u16::try_from(port.0).ok()).collect();
             self.rules.push(Rule { guard: place, id, denies, ports, ways });
         }
@@ -292,7 +304,14 @@ impl<'a> Building<'a> {
     fn finish(self) -> Policy {
         let asks_peer = self.guards.iter().any(|guard| guard.peers.is_some());
         let settings = self.settings.map_or_else(Settings::off, Settings::of);
-        Policy { settings, guards: self.guards, rules: self.rules, targets: self.targets, asks_peer }
+        Policy {
+            settings,
+            guards: self.guards,
+            rules: self.rules,
+            targets: self.targets,
+            allowed: self.allowed,
+            asks_peer,
+        }
     }
 }
 

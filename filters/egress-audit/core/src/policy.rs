@@ -105,6 +105,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// The rules by the hosts that they name.
     pub targets: Index<Target>,
+    /// The hosts that rules allow.
+    pub allowed: Vec<Pattern>,
     /// Whether a decision depends on the peer.
     pub asks_peer: bool,
 }

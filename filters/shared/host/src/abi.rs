@@ -52,6 +52,8 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> Status;
+    pub(crate) fn proxy_continue_stream(stream: u32) -> Status;
+    pub(crate) fn proxy_close_stream(stream: u32) -> Status;
     pub(crate) fn proxy_get_shared_data(
         key: *const u8,
         key_size: usize,

@@ -8,6 +8,7 @@
 mod abi;
 pub mod body;
 pub mod callout;
+pub mod connection;
 pub mod headers;
 pub mod local;
 pub mod log;

@@ -11,6 +11,12 @@ pub fn get(path: &[u8]) -> Option<Vec<u8>> {
     abi::taken(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
 }
 
+/// The whole number at a path; none where there is none.
+#[must_use]
+pub fn number(path: &[u8]) -> Option<u64> {
+    get(path)?.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
 /// Sets a value that modules behind this one, and the access log, can read. Envoy keeps it in the stream's filter state
 /// under `wasm.` and the path as a whole, so a path of one segment is one that all of them can name.
 ///

@@ -14,7 +14,7 @@ pub use configuration::{Summary, announce};
 pub use identifier::{hex_id, random_id};
 pub use lease::{Claim, Lease, claim};
 pub use logging::{event, follow_host_level, install};
-pub use meter::{Counter, metric_name, set_gauge};
+pub use meter::{Counter, SharedGauge, metric_name, set_gauge};
 pub use shared::Store;
 pub use verified::HostVerified;
 

@@ -31,7 +31,12 @@ pub struct Counter {
 impl Counter {
     /// Counts one.
     pub fn increment(&self) {
-        self.pending.set(self.pending.get().saturating_add(1));
+        self.add(1);
+    }
+
+    /// Counts several.
+    pub fn add(&self, count: u64) {
+        self.pending.set(self.pending.get().saturating_add(count));
     }
 
     /// Tells the host what has gathered; what it refuses is told again the next time. The name ([`metric_name`]) is made only
@@ -46,6 +51,22 @@ impl Counter {
         let by = i64::try_from(pending).unwrap_or(i64::MAX);
         if metric.is_some_and(|metric| metric.increment(by).is_ok()) {
             self.pending.set(0);
+        }
+    }
+}
+
+/// A gauge that all VMs of the proxy share, each with its part of the sum. The part of a VM that dies stays.
+#[derive(Debug, Default)]
+pub struct SharedGauge {
+    told: Cell<i64>,
+}
+
+impl SharedGauge {
+    /// Tells this VM's part, by the gauge's full name. What the host refuses is told again the next time.
+    pub fn set(&self, name: &str, part: i64) {
+        let change = part.saturating_sub(self.told.get());
+        if change != 0 && metric::define(Kind::Gauge, name).and_then(|metric| metric.increment(change)).is_ok() {
+            self.told.set(part);
         }
     }
 }

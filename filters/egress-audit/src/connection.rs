@@ -1,0 +1,163 @@
+//! One connection: the client's first bytes are held until they say whether it is TLS and for whom, and pass untouched.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use egress_core::decide::{Call, Kind};
+use egress_core::event::{Facts, Protocol};
+use egress_core::hello::{ClientHello, Hello, Parser};
+use egress_core::scope::Proxy;
+use filter_host::connection;
+use filter_runtime::now;
+use proxy_wasm::traits::{Context, StreamContext};
+use proxy_wasm::types::Action;
+
+use crate::instance::{Instance, Judged};
+use crate::known::HostProxy;
+use crate::meters::Opening;
+
+pub(crate) struct Connection {
+    instance: Rc<Instance>,
+    proxy: HostProxy,
+    state: State,
+    began: SystemTime,
+    protocol: Protocol,
+    encrypted_hello: bool,
+    sent: u64,
+    received: u64,
+}
+
+enum State {
+    /// Nothing is known yet; so many of the bytes that are held have been looked at.
+    Looking(Box<Parser>, usize),
+    /// Its bytes pass.
+    Passing(Option<Judged>),
+    /// It is being closed.
+    Closing(Option<Judged>),
+}
+
+impl Connection {
+    pub(crate) fn new(instance: Rc<Instance>) -> Self {
+        let proxy = HostProxy::new(instance.workload.kind);
+        Self {
+            instance,
+            proxy,
+            state: State::Looking(Box::default(), 0),
+            began: now(),
+            protocol: Protocol::Tcp,
+            encrypted_hello: false,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Looks at what is held, and decides when it says enough.
+    fn look(&mut self, held: usize, ends: bool) -> Action {
+        let State::Looking(parser, looked) = &mut self.state else { return Action::Continue };
+        let Ok(bytes) = connection::sent(*looked, held.saturating_sub(*looked)) else {
+            self.instance.meters.host_failed();
+            let action = self.instance.unreadable();
+            self.state = State::Passing(None);
+            return action;
+        };
+        *looked = looked.saturating_add(bytes.len());
+        match parser.feed(&bytes) {
+            Hello::Unfinished if !ends => Action::Pause,
+            // nothing at all was sent: it ends as it began
+            Hello::Unfinished if *looked == 0 => Action::Continue,
+            Hello::Unfinished | Hello::Malformed => {
+                self.protocol = Protocol::Tls;
+                self.judge(Kind::Malformed, Opening::TlsMalformed)
+            }
+            Hello::NotTls => self.judge(Kind::Tcp, Opening::Other),
+            Hello::Client(ClientHello { server_name, encrypted, .. }) => {
+                self.protocol = Protocol::Tls;
+                self.encrypted_hello = encrypted;
+                let opening = match &server_name {
+                    None => Opening::TlsWithoutName,
+                    Some(_) if encrypted => Opening::EncryptedHello,
+                    Some(_) => Opening::Tls,
+                };
+                self.judge(Kind::Tls(server_name.as_deref()), opening)
+            }
+        }
+    }
+
+    fn judge(&mut self, kind: Kind, opening: Opening) -> Action {
+        let instance = Rc::clone(&self.instance);
+        instance.meters.opened(opening);
+        let call = Call { kind, proxy: &self.proxy };
+        let mark = [self.protocol as u8, u8::from(self.encrypted_hello)];
+        let Some(mut judged) = instance.judge(&call, &[&mark]) else {
+            self.state = State::Passing(None);
+            return Action::Continue;
+        };
+        if !judged.decision.denies() {
+            instance.set_state(&judged);
+            self.state = State::Passing(Some(judged));
+            return Action::Continue;
+        }
+        judged.event_id = judged.key.as_deref().map(|key| instance.event_id(key, None));
+        instance.set_state(&judged);
+        self.state = State::Closing(Some(judged));
+        if connection::close().is_err() {
+            instance.meters.host_failed();
+        }
+        Action::Pause
+    }
+
+    fn facts(&self) -> Facts {
+        let took = now().duration_since(self.began).unwrap_or_default();
+        Facts {
+            protocol: self.protocol,
+            encrypted_hello: self.encrypted_hello,
+            destination: self.proxy.destination(),
+            cluster: self.proxy.cluster(),
+            duration_ms: u64::try_from(took.as_millis()).ok(),
+            ..Facts::default()
+        }
+    }
+}
+
+impl Context for Connection {}
+
+impl StreamContext for Connection {
+    fn on_downstream_data(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let action = match self.state {
+            State::Looking(..) => self.look(size, end_of_stream),
+            State::Passing(_) => Action::Continue,
+            State::Closing(_) => Action::Pause,
+        };
+        if action == Action::Continue {
+            self.sent = self.sent.saturating_add(size as u64);
+        }
+        action
+    }
+
+    fn on_upstream_data(&mut self, size: usize, _end_of_stream: bool) -> Action {
+        if let State::Looking(_, held) = self.state {
+            // the server speaks before the client has said anything that counts: no TLS
+            let action = self.judge(Kind::ServerFirst, Opening::ServerFirst);
+            if action == Action::Pause {
+                return action;
+            }
+            if held > 0 && connection::resume().is_err() {
+                self.instance.meters.host_failed();
+            }
+        }
+        match self.state {
+            State::Closing(_) => Action::Pause,
+            _ => {
+                self.received = self.received.saturating_add(size as u64);
+                Action::Continue
+            }
+        }
+    }
+
+    fn on_log(&mut self) {
+        let (State::Passing(judged) | State::Closing(judged)) = &mut self.state else { return };
+        let Some(judged) = judged.take() else { return };
+        let instance = Rc::clone(&self.instance);
+        instance.ended(judged, None, self.sent, self.received, || self.facts());
+    }
+}
