@@ -70,7 +70,7 @@ test: unit wasm-test e2e ## Runs all tests: native, wasm in Node, and in real En
 .PHONY: unit
 unit: ## Native unit and property tests.
 	@specification=$$(tools/unleash-specification.sh) && UNLEASH_SPECIFICATION=$$specification \
-		cargo test --locked --quiet -p filter-config -p filter-request -p canary-core -p flag-core -p rcctl
+		cargo test --locked --quiet -p filter-config -p filter-request -p canary-core -p flag-core -p egress-core -p rcctl
 
 .PHONY: wasm-test
 wasm-test: setup ## The cores' tests as wasm32-unknown-unknown, in Node.

@@ -62,7 +62,8 @@ impl Described {
     }
 }
 
-fn pair(text: &str, option: &str) -> Result<(String, String), String> {
+/// The name and the value of an option that holds both.
+pub(crate) fn pair(text: &str, option: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("{option} {text}: it has to be name=value"))?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -1,9 +1,10 @@
 //! The filters that rcctl knows: how their configurations are checked, and what shape they have.
 
+use egress_core::workload::Workload;
 use filter_config::{NothingKept, Report};
 use serde_json::Value;
 
-use crate::{flags, update};
+use crate::{access, flags, spelling, suffix, update};
 
 /// A filter as the commands see it.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Filter {
     pub(crate) warn_of_update: fn(&Value, &Value) -> Vec<String>,
     /// Its JSON Schema.
     pub(crate) schema: fn() -> Value,
+    /// The JSON Schema of what it tells, where it tells events.
+    pub(crate) event_schema: Option<fn() -> Value>,
 }
 
 /// All filters.
@@ -32,6 +35,7 @@ pub(crate) const FILTERS: &[Filter] = &[
             updates.iter().filter(|update| update.harms).map(ToString::to_string).collect()
         },
         schema: || filter_config::schema::document::<canary_core::config::Config>("canary-router"),
+        event_schema: None,
     },
     Filter {
         name: "flag-headers",
@@ -42,6 +46,21 @@ pub(crate) const FILTERS: &[Filter] = &[
             flags::of_update(&policy(old).flags, &policy(new).flags)
         },
         schema: || filter_config::schema::document::<flag_core::config::Config>("flag-headers"),
+        event_schema: None,
+    },
+    Filter {
+        name: "egress-audit",
+        mark: "policies",
+        check: |configuration| {
+            let bytes = configuration.to_string();
+            let mut report = egress_core::load(bytes.as_bytes(), &NothingKept, &Workload::default()).report;
+            spelling::tell_ascii_forms(configuration, &mut report);
+            egress_core::lint::warnings(configuration, &suffix::is_public, &mut report);
+            report
+        },
+        warn_of_update: access::of_update,
+        schema: || filter_config::schema::document::<egress_core::config::Config>("egress-audit"),
+        event_schema: Some(egress_core::event::schema),
     },
 ];
 

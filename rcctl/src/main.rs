@@ -2,14 +2,19 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command-line tool")]
 
+mod access;
+mod audit;
 mod described;
 mod document;
+mod egress;
 mod explain;
 mod filters;
 mod flags;
 mod lint;
 mod module;
 mod schema;
+mod spelling;
+mod suffix;
 mod update;
 
 use std::path::PathBuf;
@@ -34,6 +39,11 @@ enum Command {
     Explain(explain::Arguments),
     /// Says which flag headers a request gets and why, from the configuration's bootstrap or an answer of Unleash in a file.
     Flags(flags::Arguments),
+    /// Says what egress-audit decides on one call, and why.
+    Egress(egress::Arguments),
+    /// Reads what egress-audit told, in logs of any kind: suggests policies, or verifies chains.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Prints a filter's JSON Schema, or the table of its fields.
     Schema(schema::Arguments),
     /// Checks built modules: their size, their ABI, and that Envoy 1.36 has what they import.
@@ -52,6 +62,8 @@ fn main() -> ExitCode {
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Flags(arguments) => flags::run(&arguments),
+        Command::Egress(arguments) => egress::run(&arguments),
+        Command::Audit(command) => audit::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Module { files } => module::run(&files),
     };

@@ -13,10 +13,18 @@ pub(crate) struct Arguments {
     /// Prints the table of fields, as in the filter's README, in place of the schema.
     #[arg(long)]
     table: bool,
+    /// Prints the schema of the events that the filter tells, in place of that of its configuration.
+    #[arg(long, conflicts_with = "table")]
+    event: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let schema = (filters::named(&arguments.filter)?.schema)();
+    let filter = filters::named(&arguments.filter)?;
+    let schema = if arguments.event {
+        filter.event_schema.ok_or_else(|| format!("{} tells no events", filter.name))?()
+    } else {
+        (filter.schema)()
+    };
     if arguments.table {
         print!("{}", table(&schema));
     } else {

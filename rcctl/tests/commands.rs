@@ -8,36 +8,12 @@
     reason = "a test may fail loudly"
 )]
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod tool;
 
+use egress_core::workload::Workload;
 use filter_config::{NothingKept, Report};
 use serde_json::{Value, json};
-
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn rcctl(arguments: &[&str], input: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rcctl"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
-}
+use tool::{File, rcctl, root};
 
 fn config(weight: f64) -> Value {
     json!({
@@ -58,27 +34,6 @@ fn two_arms(a: f64, b: f64) -> Value {
     let mut config = config(a);
     config["rules"][0]["arms"] = json!([{"name": "v2", "weight": a}, {"name": "v3", "weight": b}]);
     config
-}
-
-/// A configuration in a file of its own, gone with the value.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("rcctl-{}-{name}", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_file(&self.0);
-    }
 }
 
 #[test]
@@ -139,7 +94,10 @@ fn lint_takes_bare_configurations_and_a_local_envoys_files() {
     let said = rcctl(&["lint", "-"], "kind: Service\n");
     assert_eq!(
         (said.code, said.err.as_str()),
-        (2, "rcctl: no configuration of canary-router, flag-headers in these files; --filter names one\n")
+        (
+            2,
+            "rcctl: no configuration of canary-router, flag-headers, egress-audit in these files; --filter names one\n"
+        )
     );
 
     let said = rcctl(&["lint", "--filter", "canary-router", "-"], "trust: edge\n");
@@ -296,7 +254,29 @@ fn the_schemas_refuse_nothing_that_lint_takes() {
     let canary_report = |config: &Value| canary_core::load(config.to_string().as_bytes(), &NothingKept).report;
     let flags: Value = serde_json::from_str(&blocks("flag-headers", "json")[0]).unwrap();
     let flags_report = |config: &Value| flag_core::load(config.to_string().as_bytes(), &NothingKept).report;
+    let egress = json!({
+        "mode": "report", "scope": "external", "internal": ["*.local", "10.0.0.0/8"], "egressGateways": ["gw.*.local"],
+        "policies": [{
+            "name": "p", "mode": "enforce", "default": "deny",
+            "selector": {"matchLabels": {"app": "a"}, "serviceAccounts": ["a/b"], "principals": ["spiffe://a/ns/b/sa/c"]},
+            "allow": [{"id": "r", "hosts": ["a.example", "*.b.example"], "ports": [443], "match": [{"uri": {"prefix": "/"}}]}],
+            "deny": [{"id": "d", "hosts": ["192.0.2.7"]}],
+        }],
+        "default": "deny", "ipLiterals": "deny", "sniMismatch": "deny", "undecidable": "allow",
+        "denial": {"status": 403, "help": "ask"},
+        "audit": {"path": "none", "fold": "1s", "foldCapacity": 16, "sampleAllowed": 1.5, "firstSeenCapacity": 16, "chain": true},
+        "export": {
+            "log": true, "accessLog": false, "bufferEvents": 16, "bufferBytes": 65536, "onFull": "fail_closed",
+            "otlp": {
+                "service": {"name": "otel", "namespace": "observability", "port": 4318}, "authority": "a", "path": "/v1/logs",
+                "authorizationEnv": "TOKEN", "timeout": "5s", "interval": "1s", "batch": 1,
+            },
+        },
+    });
+    let egress_report =
+        |config: &Value| egress_core::load(config.to_string().as_bytes(), &NothingKept, &Workload::default()).report;
     assert_schema("canary-router", &canary, &canary_report);
+    assert_schema("egress-audit", &egress, &egress_report);
     assert_schema("flag-headers", &flags, &flags_report);
 }
 

@@ -16,7 +16,7 @@ use proxy_wasm::types::Action;
 
 use crate::known;
 use crate::meters::Meters;
-use crate::recorder::{Recorder, log, now_ms};
+use crate::recorder::{Recorder, now_ms};
 
 /// The version of what is kept in shared data. To be raised when an older image could not read what a newer one keeps.
 const FORMAT: u32 = 1;
@@ -129,30 +129,34 @@ impl Instance {
         if !self.policy.settings.export.access_log {
             return;
         }
+        let plain = judged.event_id.is_none();
+        let set = if plain {
+            self.meters.with_word(
+                &judged.decision,
+                || self.word(judged),
+                |word| property::set(FILTER_STATE, word.as_bytes()),
+            )
+        } else {
+            property::set(FILTER_STATE, self.word(judged).as_bytes())
+        };
+        if set.is_err() {
+            self.meters.host_failed();
+        }
+    }
+
+    /// What access logs are told of a decision.
+    fn word(&self, judged: &Judged) -> String {
         let decision = &judged.decision;
         let (guard, rule) = self.policy.names(decision.guard, decision.rule);
-        let word = match (decision.denies(), decision.would_deny()) {
+        let verdict = match (decision.denies(), decision.would_deny()) {
             (true, _) => "deny",
             (_, true) => "would_deny",
             _ => "allow",
         };
-        let text = [
-            "decision=",
-            word,
-            " reason=",
-            decision.reason.as_str(),
-            " policy=",
-            guard.unwrap_or("none"),
-            " rule=",
-            rule.unwrap_or("none"),
-            " mode=",
-            decision.mode.as_str(),
-            " event_id=",
-            judged.event_id.as_deref().unwrap_or("none"),
-        ];
-        if property::set(FILTER_STATE, text.concat().as_bytes()).is_err() {
-            self.meters.host_failed();
-        }
+        let (reason, mode) = (decision.reason.as_str(), decision.mode.as_str());
+        let (guard, rule) = (guard.unwrap_or("none"), rule.unwrap_or("none"));
+        let id = judged.event_id.as_deref().unwrap_or("none");
+        format!("decision={verdict} reason={reason} policy={guard} rule={rule} mode={mode} event_id={id}")
     }
 
     /// Counts a call that is over with those of its kind; where it is the first of them, tells an event, for which `facts` is
@@ -185,7 +189,7 @@ impl Instance {
         let stamp = Stamp { id, time_ms: now, count: 1, since_ms: None, first_seen, lookalike_of, mixed_script };
         let event = Event::new(&self.policy, &self.workload, &decision, &facts, &stamp);
         let lines = self.recorder.audit.borrow_mut().tell(&key, event, now);
-        log(settings, &lines);
+        self.recorder.log(settings, &lines);
     }
 
     /// What becomes of a call that the host does not let the filter look at: where anything is enforced, it does not pass.
@@ -213,7 +217,8 @@ impl Instance {
     /// What the tick brings: what was counted for long enough is told, and all counts go to the host.
     pub(crate) fn tick(&self, now_ms: u64) {
         let lines = self.recorder.audit.borrow_mut().tick(now_ms);
-        log(&self.policy.settings, &lines);
+        self.recorder.log(&self.policy.settings, &lines);
+        self.recorder.write_gathered();
         self.take_tally();
         self.meters.flush(&self.policy);
     }
@@ -222,7 +227,8 @@ impl Instance {
     pub(crate) fn end(&self) {
         if self.recorder.is_last(self.number) {
             let lines = self.recorder.audit.borrow_mut().flush(now_ms());
-            log(&self.policy.settings, &lines);
+            self.recorder.log(&self.policy.settings, &lines);
+            self.recorder.write_gathered();
             self.recorder.audit.borrow_mut().give_up();
             self.take_tally();
         }

@@ -1,18 +1,18 @@
 //! What is counted: decisions, calls that are exempt, what connections begin with, events and what becomes of them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use egress_core::audit::Tally;
 use egress_core::config::Mode;
 use egress_core::decide::Exemption;
 use egress_core::{Decision, Policy, Reason};
 use filter_runtime::{Counter, SharedGauge, metric_name};
+use foldhash::HashMap;
 
 /// The counters of one configuration.
 #[derive(Default)]
 pub(crate) struct Meters {
-    decisions: RefCell<HashMap<Decided, Counter>>,
+    decisions: RefCell<HashMap<Decided, Counted>>,
     exempt: [Counter; Exemption::ALL.len()],
     connections: [Counter; Opening::ALL.len()],
     batches: [Counter; Batch::ALL.len()],
@@ -35,6 +35,20 @@ struct Decided {
     reason: Reason,
     mode: Mode,
     against: bool,
+}
+
+impl From<&Decision> for Decided {
+    fn from(decision: &Decision) -> Self {
+        let Decision { guard, rule, reason, mode, against, .. } = *decision;
+        Self { guard, rule, reason, mode, against }
+    }
+}
+
+/// A decision's counter, and what access logs are told of it, once it was asked for.
+#[derive(Default)]
+struct Counted {
+    counter: Counter,
+    word: Option<String>,
 }
 
 /// What a connection begins with.
@@ -95,9 +109,18 @@ const NONE: &str = "none";
 
 impl Meters {
     pub(crate) fn decided(&self, decision: &Decision) {
-        let Decision { guard, rule, reason, mode, against, .. } = *decision;
-        let key = Decided { guard, rule, reason, mode, against };
-        self.decisions.borrow_mut().entry(key).or_default().increment();
+        self.decisions.borrow_mut().entry(decision.into()).or_default().counter.increment();
+    }
+
+    /// Does something with what access logs are told of a decision, which is made once.
+    pub(crate) fn with_word<T>(
+        &self,
+        decision: &Decision,
+        make: impl FnOnce() -> String,
+        then: impl FnOnce(&str) -> T,
+    ) -> T {
+        let mut decisions = self.decisions.borrow_mut();
+        then(decisions.entry(decision.into()).or_default().word.get_or_insert_with(make))
     }
 
     pub(crate) fn exempted(&self, exemption: Exemption) {
@@ -138,8 +161,8 @@ impl Meters {
     }
 
     pub(crate) fn flush(&self, policy: &Policy) {
-        for (decided, counter) in self.decisions.borrow().iter() {
-            counter.flush(|| decided.name(policy));
+        for (decided, counted) in self.decisions.borrow().iter() {
+            counted.counter.flush(|| decided.name(policy));
         }
         flush(&self.exempt, &Exemption::ALL, |one| name("exempt_total", &[("reason", one.as_str())]));
         flush(&self.connections, &Opening::ALL, |one| name("connections_total", &[("opening", one.as_str())]));

@@ -1,7 +1,7 @@
 //! One worker's audit in the proxy: it outlives configurations, knows which hosts were seen, and writes the log.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -12,11 +12,14 @@ use egress_core::policy::Settings;
 use egress_core::seen;
 use filter_host::callout::Token;
 use filter_runtime::{Store, hex_id, now, random_id};
+use foldhash::HashSet;
 
 use crate::meters::Meters;
 
 /// Where the ring of hosts that were seen stands in shared data.
 const SEEN: &str = "seen";
+/// How many bytes are gathered for the log at most.
+const GATHERED: usize = 64 * 1024;
 /// How long a configuration may be without a sign of life until another one does its work.
 const SILENT_MS: u64 = 5_000;
 
@@ -33,6 +36,8 @@ pub(crate) struct Recorder {
     /// The configuration that does what the tick brings, and when it last did: former ones tick on as long as their streams.
     owner: Cell<u64>,
     active_ms: Cell<u64>,
+    /// Lines for the log that matter less than to be written one by one.
+    gathered: RefCell<String>,
     /// The batch that is on its way, and since when.
     pub(crate) sending: Cell<Option<(Option<Token>, u64)>>,
 }
@@ -50,7 +55,7 @@ impl Recorder {
         if let Some(recorder) = existing {
             recorder.owner.set(owner);
             let lines = recorder.audit.borrow_mut().adopt(settings, now_ms());
-            log(settings, &lines);
+            recorder.log(settings, &lines);
             return recorder;
         }
         let id = hex_id(random_id());
@@ -60,10 +65,48 @@ impl Recorder {
             known: RefCell::default(),
             owner: Cell::new(owner),
             active_ms: Cell::new(now_ms()),
+            gathered: RefCell::default(),
             sending: Cell::new(None),
         });
         RECORDERS.with_borrow_mut(|recorders| recorders.insert(plugin.to_owned(), Rc::clone(&recorder)));
         recorder
+    }
+
+    /// Writes lines to the log, where they are wanted there. Each write of Envoy's log costs more than the rest of an event, so
+    /// what only informs is gathered until the next tick, or until a warning, which is written at once.
+    pub(crate) fn log(&self, settings: &Settings, lines: &[Line]) {
+        if !settings.export.log {
+            return;
+        }
+        for Line { severity, text } in lines {
+            match severity {
+                Severity::Information if log::max_level() < log::LevelFilter::Info => {}
+                Severity::Information => {
+                    let mut gathered = self.gathered.borrow_mut();
+                    if !gathered.is_empty() {
+                        gathered.push('\n');
+                    }
+                    gathered.push_str(text);
+                    if gathered.len() > GATHERED {
+                        drop(gathered);
+                        self.write_gathered();
+                    }
+                }
+                Severity::Warning => {
+                    self.write_gathered();
+                    log::warn!("{text}");
+                }
+            }
+        }
+    }
+
+    /// Writes what was gathered for the log.
+    pub(crate) fn write_gathered(&self) {
+        let mut gathered = self.gathered.borrow_mut();
+        if !gathered.is_empty() {
+            log::info!("{gathered}");
+            gathered.clear();
+        }
     }
 
     /// Whether a configuration is the one to do what the tick brings. One that was taken back leaves no sign, so that another
@@ -119,17 +162,4 @@ impl Recorder {
 /// A node's id as part of a name: the pod, which is what tells nodes apart.
 fn plain(node: &str) -> String {
     node.split('~').nth(2).filter(|pod| !pod.is_empty()).unwrap_or(node).to_owned()
-}
-
-/// Writes lines to the log, where they are wanted there.
-pub(crate) fn log(settings: &Settings, lines: &[Line]) {
-    if !settings.export.log {
-        return;
-    }
-    for Line { severity, text } in lines {
-        match severity {
-            Severity::Information => log::info!("{text}"),
-            Severity::Warning => log::warn!("{text}"),
-        }
-    }
 }

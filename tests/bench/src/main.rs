@@ -3,6 +3,7 @@
 
 mod calls;
 mod canary;
+mod egress;
 mod figures;
 mod flags;
 mod hold;
@@ -19,11 +20,12 @@ use clap::{Parser, ValueEnum};
 use harness::{Error, Result};
 use tokio::runtime::Runtime;
 
+use crate::egress::Told;
 use crate::flags::Carried;
 use crate::machine::Cores;
 use crate::measure::{Contender, Measured, Plan, measure};
 use crate::report::Floor;
-use crate::scene::{Filter, Scene, World};
+use crate::scene::{Filter, Scene, Visitor, World};
 
 /// Measures the CPU time that Envoy spends on a request with each filter, beside filters to compare with.
 #[derive(Debug, Parser)]
@@ -40,6 +42,9 @@ struct Arguments {
     /// The module of flag-headers; without, dist/flag-headers.wasm.
     #[arg(long, value_name = "FILE")]
     flag_headers: Option<PathBuf>,
+    /// The module of egress-audit; without, dist/egress-audit.wasm.
+    #[arg(long, value_name = "FILE")]
+    egress_audit: Option<PathBuf>,
     /// Where bench_empty.wasm and bench_same_calls.wasm are; without, wasm32-wasip1/release in cargo's target directory.
     #[arg(long)]
     filters: Option<PathBuf>,
@@ -74,6 +79,7 @@ struct Arguments {
 enum Subject {
     CanaryRouter,
     FlagHeaders,
+    EgressAudit,
 }
 
 impl Subject {
@@ -81,6 +87,7 @@ impl Subject {
         match self {
             Self::CanaryRouter => "canary-router",
             Self::FlagHeaders => "flag-headers",
+            Self::EgressAudit => "egress-audit",
         }
     }
 }
@@ -110,6 +117,7 @@ impl Arguments {
         let given = match subject {
             Subject::CanaryRouter => &self.canary_router,
             Subject::FlagHeaders => &self.flag_headers,
+            Subject::EgressAudit => &self.egress_audit,
         };
         let built = || harness::workspace_root().join(format!("dist/{}.wasm", subject.name()));
         existing(given.clone().unwrap_or_else(built))
@@ -130,6 +138,9 @@ impl Arguments {
             Subject::FlagHeaders => {
                 (flags::same_calls(&same_calls, Carried::DEFAULT), |wasm| flags::filter(wasm, Carried::DEFAULT))
             }
+            Subject::EgressAudit => {
+                (egress::same_calls(&same_calls), |wasm| egress::filter(wasm, egress::RULES, Told::Folded))
+            }
         };
         let contender = |name: &str, filter: Filter| Contender { name: name.to_owned(), filter };
         let mut contenders = vec![
@@ -138,14 +149,23 @@ impl Arguments {
             contender("same calls", same_calls),
             contender(subject.name(), of(&self.module(subject)?)),
         ];
+        if subject == Subject::EgressAudit {
+            let each = egress::filter(&self.module(subject)?, egress::RULES, Told::Each);
+            contenders.push(contender("egress-audit, an event for each", each));
+        }
         for (name, file) in &self.also {
             contenders.push(contender(name, of(&existing(file.clone())?)));
         }
         Ok(contenders)
     }
 
-    fn scenes(&self) -> &'static [Scene] {
-        if self.floors_only { &Scene::DIRECT } else { &Scene::ALL }
+    /// egress-audit looks at every request, so none is unmatched.
+    fn scenes(&self, subject: Subject) -> &'static [Scene] {
+        match (self.floors_only, subject) {
+            (true, _) => &Scene::DIRECT,
+            (false, Subject::EgressAudit) => &Scene::SEEN_BY_ALL,
+            (false, _) => &Scene::ALL,
+        }
     }
 }
 
@@ -187,10 +207,12 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let mut world = World::new(binary, cores)?;
     let (mut text, mut met) = (String::new(), true);
     for subject in subjects {
-        let bench = Bench { arguments, runtime: &runtime, plan, contenders: arguments.contenders(subject)? };
+        let contenders = arguments.contenders(subject)?;
+        let bench = Bench { arguments, subject, runtime: &runtime, plan, contenders };
         let (floors, tables) = match subject {
             Subject::CanaryRouter => bench.canary_router(&mut world)?,
             Subject::FlagHeaders => bench.flag_headers(&mut world)?,
+            Subject::EgressAudit => bench.egress_audit(&mut world)?,
         };
         met &= floors.iter().all(|floor| floor.met);
         text.push_str(&format!(
@@ -219,6 +241,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
 /// One filter's part of the run.
 struct Bench<'a> {
     arguments: &'a Arguments,
+    subject: Subject,
     runtime: &'a Runtime,
     plan: Plan,
     contenders: Vec<Contender>,
@@ -280,9 +303,31 @@ impl Bench<'_> {
         Ok((floors, text + &report::size_table(&self.contenders)))
     }
 
+    fn egress_audit(&self, world: &mut World) -> Result<(Vec<Floor>, String)> {
+        world.visitor = Visitor { user: "ada".into(), ..Visitor::default() };
+        let calls = self.runtime.block_on(async {
+            eprintln!("egress-audit: comparing host calls");
+            let measured = world.start(&self.contenders[report::MEASURED].filter, "trace").await?;
+            let same_calls = world.start(&self.contenders[report::SAME_CALLS].filter, "trace").await?;
+            calls::compare(world, "egress-audit", &measured, &same_calls, &Scene::SEEN_BY_ALL).await
+        })?;
+        let (measured, mut text) = self.scenes(world, &calls)?;
+        let floors = report::egress_floors(&measured, &self.contenders);
+        if !self.arguments.floors_only {
+            let same_calls = &self.contenders[report::SAME_CALLS];
+            let contenders = egress::growth(same_calls, &self.arguments.module(Subject::EgressAudit)?);
+            for measured in &self.runtime.block_on(measure(world, &contenders, &[Scene::Header], self.plan))? {
+                text.push_str(&report::growth_table(measured, &contenders));
+                text.push('\n');
+            }
+        }
+        Ok((floors, text + &report::size_table(&self.contenders)))
+    }
+
     /// The table of each scene.
     fn scenes(&self, world: &World, calls: &[(Scene, Vec<String>)]) -> Result<(Vec<Measured>, String)> {
-        let measured = self.runtime.block_on(measure(world, &self.contenders, self.arguments.scenes(), self.plan))?;
+        let scenes = self.arguments.scenes(self.subject);
+        let measured = self.runtime.block_on(measure(world, &self.contenders, scenes, self.plan))?;
         let mut text = String::new();
         for measured in &measured {
             let calls = calls.iter().find(|(scene, _)| *scene == measured.scene).map_or(&[][..], |(_, calls)| calls);

@@ -12,6 +12,8 @@ pub(crate) const NO_FILTER: usize = 0;
 pub(crate) const EMPTY: usize = 1;
 pub(crate) const SAME_CALLS: usize = 2;
 pub(crate) const MEASURED: usize = 3;
+/// The place of egress-audit that tells each request.
+const EACH: usize = 4;
 
 /// What is demanded of canary-router: how much more than the same host calls, and than an empty filter, it may cost, and how
 /// many bytes its module may have.
@@ -27,6 +29,14 @@ mod flags {
     pub(super) const OVER_SAME_CALLS: f64 = 5.0;
     pub(super) const HOLD: f64 = 20.0;
     pub(super) const SIZE: u64 = 1_800_000;
+}
+
+/// What is demanded of egress-audit: how much more than an empty filter it may cost where requests are counted and where each is
+/// told, and how many bytes its module may have.
+mod egress {
+    pub(super) const FOLDED_OVER_EMPTY: f64 = 1.35;
+    pub(super) const EACH_OVER_EMPTY: f64 = 1.8;
+    pub(super) const SIZE: u64 = 500_000;
 }
 
 /// One demand and whether it is met.
@@ -67,6 +77,25 @@ pub(crate) fn flags_floors(measured: &[Measured], contenders: &[Contender], held
         floors.push(Floor { met: worst <= flags::HOLD, line });
     }
     floors.extend(size_floor(contenders, flags::SIZE));
+    floors
+}
+
+/// What is demanded of egress-audit, against what was measured.
+pub(crate) fn egress_floors(measured: &[Measured], contenders: &[Contender]) -> Vec<Floor> {
+    let mut floors = Vec::new();
+    let limits = [
+        (MEASURED, egress::FOLDED_OVER_EMPTY, "with 1,000 rules and requests counted"),
+        (EACH, egress::EACH_OVER_EMPTY, "with 1,000 rules and an event for each request"),
+    ];
+    for direct in measured.iter().filter(|measured| Scene::DIRECT.contains(&measured.scene)) {
+        for (place, limit, what) in limits {
+            let Some(ratio) = direct.ratio(place, EMPTY) else { continue };
+            let scene = direct.scene.title().to_lowercase();
+            let line = format!("at most {limit} times the empty filter {what}: {ratio:.3} ({scene})");
+            floors.push(Floor { met: ratio.median <= limit, line });
+        }
+    }
+    floors.extend(size_floor(contenders, egress::SIZE));
     floors
 }
 

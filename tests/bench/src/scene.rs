@@ -30,6 +30,8 @@ pub(crate) enum Scene {
 
 impl Scene {
     pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::Header, Self::Hop, Self::Unmatched];
+    /// Those that mean something to a filter that looks at every request.
+    pub(crate) const SEEN_BY_ALL: [Self; 3] = [Self::Direct, Self::Header, Self::Hop];
     /// Those that the floors are about.
     pub(crate) const DIRECT: [Self; 2] = [Self::Direct, Self::Header];
 
@@ -198,7 +200,9 @@ impl World {
             .listener(listener(Scene::Hop.listener(), &hop))
             .listener(listener(Scene::Unmatched.listener(), &direct))
             .listener(listener(SEEN, &seen))
-            .cluster(SEEN, self.seen.addr());
+            .cluster(SEEN, self.seen.addr())
+            // as Istio names a sidecar
+            .json(json!({"node": {"id": "sidecar~10.0.0.7~app-7d9f.devmentor-app~devmentor-app.svc.cluster.local"}}));
         for (name, address) in &self.upstreams {
             bootstrap = bootstrap.cluster(name, *address);
         }

@@ -44,6 +44,7 @@ mod message;
 mod pki;
 mod process;
 mod stats;
+mod tcp;
 mod unleash;
 mod upstream;
 mod wasm;
@@ -56,7 +57,7 @@ pub use self::bootstrap::{
     Bootstrap, ClientCert, JwtNeed, Listener, http2_cluster, merge, route_on_header, route_to, static_cluster,
     virtual_hosts, with_tls,
 };
-pub use self::client::{Endpoint, H2Client, RawClient, get_many, run_many};
+pub use self::client::{Endpoint, H2Client, RawClient, TcpClient, client_hello, get_many, run_many};
 pub use self::ecds::{EcdsFile, Update};
 pub use self::envoy::{Envoy, EnvoyOptions};
 pub use self::error::{Error, Result};
@@ -67,6 +68,7 @@ pub use self::message::{Headers, Request, Response};
 pub use self::pki::{Identity, Pki};
 pub use self::process::{Process, Usage};
 pub use self::stats::{Sample, Stats};
+pub use self::tcp::{Taken, TcpServer};
 pub use self::unleash::{FlagKind, FlagUsage, UnleashServer};
 pub use self::upstream::{Ending, Recorded, Reply, Upstream};
 pub use self::wasm::{FailurePolicy, PluginConfig, WasmPlugin};

@@ -2,10 +2,8 @@
 //!
 //! One audit is one worker's. It outlives configurations, so that an update neither breaks a chain nor loses what waits.
 
-use filter_config::serde_json::Value;
-
 use crate::chain::Chain;
-use crate::event::{Event, Severity, timestamp};
+use crate::event::{Event, Field, Severity, timestamp};
 use crate::fold::{Fold, Folded};
 use crate::otlp;
 use crate::policy::Settings;
@@ -87,10 +85,7 @@ impl Audit {
 
     /// The name of the event that a call of this kind belongs to: a new one, or that of the call that it will be counted with.
     pub fn event_id(&mut self, key: &[u8]) -> String {
-        let counted = self.fold.first_of(key).and_then(|first| {
-            first.fields().iter().find(|(name, _)| *name == "event_id").and_then(|(_, value)| value.as_str())
-        });
-        if let Some(id) = counted {
+        if let Some(id) = self.fold.first_of(key).and_then(|first| first.text("event_id")) {
             return id.to_owned();
         }
         self.ids = self.ids.saturating_add(1);
@@ -106,7 +101,7 @@ impl Audit {
 
     /// Tells an event, the first of its kind.
     pub fn tell(&mut self, key: &[u8], mut event: Event, now_ms: u64) -> Vec<Line> {
-        let room = self.fold.begin(key, event.clone(), now_ms);
+        let room = if self.fold.folds() { self.fold.begin(key, event.clone(), now_ms) } else { None };
         let mut lines: Vec<Line> = room.iter().map(|folded| self.tell_counted(folded, now_ms)).collect();
         lines.push(self.line(&mut event, now_ms));
         lines
@@ -137,11 +132,11 @@ impl Audit {
 
     fn tell_counted(&mut self, folded: &Folded<Event>, now_ms: u64) -> Line {
         let mut event = folded.first.without(&OF_ONE);
-        event.put("time", Value::String(timestamp(now_ms)));
-        event.put("count", Value::from(folded.more));
-        event.put("since", Value::String(timestamp(folded.since_ms)));
-        event.put("sent.bytes", Value::from(folded.sent));
-        event.put("received.bytes", Value::from(folded.received));
+        event.put("time", Field::Text(timestamp(now_ms)));
+        event.put("count", Field::Number(folded.more));
+        event.put("since", Field::Text(timestamp(folded.since_ms)));
+        event.put("sent.bytes", Field::Number(folded.sent));
+        event.put("received.bytes", Field::Number(folded.received));
         self.line(&mut event, now_ms)
     }
 

@@ -3,12 +3,9 @@
 //! A chain is one worker's. It proves what lies inside it; that its end is missing it can't tell, and someone who can write
 //! the log anew from some point on can write the rest of the chain anew too. `rcctl audit verify` reads chains.
 
-use std::fmt::Write;
-
-use filter_config::serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::event::Event;
+use crate::event::{Event, Field};
 
 /// Where a chain stands.
 #[derive(Clone, Debug)]
@@ -30,9 +27,9 @@ impl Chain {
 
     /// Adds an event, and gives its line.
     pub fn add(&mut self, event: &mut Event) -> String {
-        event.put("chain_id", Value::String(self.id.clone()));
-        event.put("seq", Value::from(self.next));
-        event.put("prev_hash", Value::String(std::mem::take(&mut self.before)));
+        event.put("chain_id", Field::Text(self.id.clone()));
+        event.put("seq", Field::Number(self.next));
+        event.put("prev_hash", Field::Text(std::mem::take(&mut self.before)));
         let line = event.line();
         self.before = hash(&line);
         self.next = self.next.saturating_add(1);
@@ -45,7 +42,9 @@ impl Chain {
 pub fn hash(line: &str) -> String {
     let mut text = String::with_capacity(64);
     for byte in Sha256::digest(line.as_bytes()) {
-        let _written = write!(text, "{byte:02x}");
+        for half in [byte >> 4, byte & 0x0f] {
+            text.extend(char::from_digit(half.into(), 16));
+        }
     }
     text
 }

@@ -22,7 +22,7 @@ const LOOK_LIKE: &[(char, &str)] = &[
     ('j', "ȷϳјյ"),
     ('l', "ǀӏ"),
     ('n', "ոռ"),
-    ('o', "οσϭоօჿᴏⲟ"),
+    ('o', "οσϭоօჿᴏᴑⲟ"),
     ('p', "þƿρϸрⲣ"),
     ('q', "ԛգզ"),
     ('r', "гᴦⲅ"),
@@ -34,6 +34,9 @@ const LOOK_LIKE: &[(char, &str)] = &[
     ('y', "ɣʏγуүყᶌỿⲩ"),
     ('z', "ᴢⱬⲍ"),
     ('d', "ԁ"),
+    ('m', "ՠ"),
+    ('6', "б"),
+    ('8', "ȣ"),
 ];
 
 /// What a name looks like.
@@ -62,26 +65,31 @@ fn shown(name: &str) -> String {
     name.split('.').map(part).collect::<Vec<_>>().join(".")
 }
 
-/// The names that others could be made to look like.
+/// The names that others could be made to look like, by what they look like.
 #[derive(Clone, Debug, Default)]
-pub struct Lookalikes(HashMap<String, String>);
+pub struct Lookalikes(HashMap<String, Vec<String>>);
 
 impl Lookalikes {
-    /// Those of allowed patterns: a name and the names above it, but for the last part alone.
+    /// Those of allowed patterns: a name and the names above it, but for those below which anybody can have a name.
     #[must_use]
     pub fn of<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> Self {
-        let mut names = HashMap::new();
+        let mut names: HashMap<String, Vec<String>> = HashMap::new();
         for pattern in patterns {
             let Pattern::Name { labels, .. } = pattern else { continue };
             let fixed = labels.iter().map_while(|label| match label {
                 Label::Exact(part) => Some(part.as_str()),
                 Label::Any | Label::Around(..) => None,
             });
+            let fixed: Vec<&str> = fixed.collect();
+            let open = if fixed.len() > 2 && ends_in_shared(&fixed) { 2 } else { 1 };
             let mut name = String::new();
-            for (place, part) in fixed.enumerate() {
-                name = if place == 0 { part.to_owned() } else { format!("{part}.{name}") };
-                if place > 0 {
-                    names.insert(skeleton(&name), name.clone());
+            for (place, part) in fixed.iter().enumerate() {
+                name = if place == 0 { (*part).to_owned() } else { format!("{part}.{name}") };
+                if place >= open {
+                    let alike = names.entry(skeleton(&name)).or_default();
+                    if !alike.contains(&name) {
+                        alike.push(name.clone());
+                    }
                 }
             }
         }
@@ -95,16 +103,22 @@ impl Lookalikes {
         let mut rest = Some(name);
         let mut found = None;
         while let Some(name) = rest {
-            match self.0.get(&skeleton(name)) {
-                // whoever has the domain has all below it
-                Some(allowed) if allowed == name => return None,
-                Some(allowed) => found = found.or(Some(allowed.as_str())),
-                None => {}
+            let alike = self.0.get(&skeleton(name)).into_iter().flatten();
+            // whoever has the domain has all below it
+            if alike.clone().any(|allowed| allowed == name) {
+                return None;
             }
+            found = found.or(alike.map(String::as_str).min());
             rest = name.split_once('.').map(|(_, above)| above);
         }
         found
     }
+}
+
+/// Whether a name, its last part first, ends as in `co.uk` and `com.au`: a country and a short word, where names of many are. The
+/// list of all such ends is too large to be here.
+fn ends_in_shared(parts: &[&str]) -> bool {
+    matches!(parts, [country, word, ..] if country.len() == 2 && word.len() <= 3)
 }
 
 /// A script, as far as mixing goes.

@@ -4,6 +4,7 @@
 //! A rule under `deny` outweighs all else; then a handshake that names another host than the request; then rules under
 //! `allow`; then, for an address, `ipLiterals`; then `default`. What a denial does is up to the mode of the policy that it comes
 //! from; where it comes from no rule, of the strongest policy that is for the workload, or of the configuration where none is.
+//! A denial by a policy that only reports hides none by one that enforces.
 
 use std::borrow::Cow;
 
@@ -236,14 +237,16 @@ fn target(seen: &Seen, named: Option<&Authority>, proxy: &dyn Proxy) -> (Option<
     }
     match &seen.leads {
         Leads::Service { host, .. } => (Some(host.clone()), false),
-        Leads::Address | Leads::Unknown => (proxy.destination().map(|at| Host::Address(plainly(at.ip()))), true),
+        Leads::Services { .. } | Leads::Address | Leads::Unknown => {
+            (proxy.destination().map(|at| Host::Address(plainly(at.ip()))), true)
+        }
     }
 }
 
 /// The port of the service that the proxy chose; else that in the request; else that of the address.
 fn port(seen: &Seen, named: Option<&Authority>, proxy: &dyn Proxy) -> Option<u16> {
     let of_service = match &seen.leads {
-        Leads::Service { port, .. } => *port,
+        Leads::Service { port, .. } | Leads::Services { port } => *port,
         Leads::Address | Leads::Unknown => None,
     };
     of_service.or_else(|| named.and_then(|named| named.port)).or_else(|| proxy.destination().map(|at| at.port()))
@@ -266,7 +269,9 @@ struct Judge<'a> {
 struct Found<'a> {
     deny: Option<Held<'a>>,
     allow: Option<Held<'a>>,
-    undecidable: Option<Held<'a>>,
+    /// Those that would hold if the request were one of theirs, which can't be seen.
+    perhaps_deny: Option<Held<'a>>,
+    perhaps_allow: Option<Held<'a>>,
 }
 
 /// A rule that holds, ordered by what makes it the one to be told. Denials of a stronger mode come first.
@@ -280,9 +285,23 @@ struct Held<'a> {
 
 impl<'a> Judge<'a> {
     fn judge(&self, seen: &Seen, kind: Kind, absent: bool) -> Verdict {
+        let verdict = self.judge_from(Mode::Off, seen, kind, absent);
+        let mode = |guard: Option<usize>| guard.and_then(|guard| self.policy.guards.get(guard)).map(|guard| guard.mode);
+        // what a weaker policy says against a call must not stand before what the strongest says against it
+        if let (true, _, by @ Some(_), _) = verdict
+            && let Some(strongest) = mode(self.strongest()).filter(|strongest| mode(by) < Some(*strongest))
+        {
+            return Some(self.judge_from(strongest, seen, kind, absent)).filter(|verdict| verdict.0).unwrap_or(verdict);
+        }
+        verdict
+    }
+
+    /// The verdict, without what policies of a weaker mode have against the call.
+    fn judge_from(&self, weakest: Mode, seen: &Seen, kind: Kind, absent: bool) -> Verdict {
         let settings = &self.policy.settings;
-        let broken = |guard: &&Guard| guard.broken && (self.applies)(guard);
-        if let Some(guard) = self.place_of_strongest(|guard| broken(&guard)) {
+        let counts = |held: &Held| held.mode >= weakest;
+        let broken = |guard: &Guard| guard.broken && guard.mode >= weakest && (self.applies)(guard);
+        if let Some(guard) = self.place_of_strongest(broken) {
             return (true, Reason::PolicyBroken, Some(guard), None);
         }
         if seen.named.is_err() {
@@ -295,19 +314,22 @@ impl<'a> Judge<'a> {
         let of = |against: bool, reason: Reason, held: Held| {
             (against, reason, self.policy.rules.get(held.rule).map(|rule| rule.guard), Some(held.rule))
         };
-        if let Some(held) = found.deny {
+        if let Some(held) = found.deny.filter(counts) {
             return of(true, Reason::RuleDeny, held);
         }
         if seen.sni_host == SniHost::Mismatch && settings.sni_mismatch == SniMismatch::Deny {
             return (true, Reason::SniMismatch, None, None);
         }
-        if let Some(held) = found.undecidable {
+        if let Some(held) = found.perhaps_deny.filter(counts) {
             return of(true, Reason::L7Unenforceable, held);
         }
-        let address = matches!(self.host, Some(Host::Address(_)) | None);
         if let Some(held) = found.allow {
             return of(false, Reason::RuleAllow, held);
         }
+        if let Some(held) = found.perhaps_allow.filter(counts) {
+            return of(true, Reason::L7Unenforceable, held);
+        }
+        let address = matches!(self.host, Some(Host::Address(_)) | None);
         let reason = if absent { Reason::HostAbsent } else { Reason::IpLiteral };
         match settings.ip_literals {
             IpLiterals::Deny if address => (true, reason, None, None),
@@ -345,16 +367,18 @@ impl<'a> Judge<'a> {
             let Some(guard) = policy.guards.get(rule.guard).filter(|guard| (self.applies)(guard)) else { return };
             let Some(closeness) = rule.closeness(target.closeness, self.port, self.request) else { return };
             let name = std::cmp::Reverse((guard.name.as_str(), rule.id.as_str()));
-            // of those that allow, the mode does not matter
-            let mode = if rule.denies { guard.mode } else { Mode::Off };
-            let held = Held { mode, closeness, name, rule: target.rule };
             let open = self.request.is_none() && !rule.ways.is_empty();
             let place = match (open, policy.settings.undecidable) {
-                (true, Undecidable::Deny) => &mut found.undecidable,
+                (true, Undecidable::Deny) if rule.denies => &mut found.perhaps_deny,
+                (true, Undecidable::Deny) => &mut found.perhaps_allow,
                 (true, Undecidable::Allow) if rule.denies => return,
                 _ if rule.denies => &mut found.deny,
                 _ => &mut found.allow,
             };
+            // of those that allow, the mode does not matter
+            let against = rule.denies || (open && policy.settings.undecidable == Undecidable::Deny);
+            let mode = if against { guard.mode } else { Mode::Off };
+            let held = Held { mode, closeness, name, rule: target.rule };
             *place = (*place).max(Some(held));
         });
         found

@@ -3,10 +3,12 @@
 //! The shape is `event.schema.json`, checked in beside this crate; `schema` in each event names its version. A field that can't be told
 //! is left out. No header's value is told but the host and the request's id, and no body.
 
+use std::fmt::Write;
+
 use filter_config::serde_json::{self, Value, json};
 
 use crate::config::{Mode, PathShown};
-use crate::decide::{Decision, SniHost};
+use crate::decide::Decision;
 use crate::policy::Policy;
 use crate::workload::Workload;
 
@@ -90,11 +92,24 @@ pub struct Stamp {
 }
 
 /// An event: all that is told of a call, or of several that differ in nothing that counts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    fields: Vec<(&'static str, Value)>,
+    fields: Vec<(&'static str, Field)>,
     /// How much it matters.
     pub severity: Severity,
+}
+
+/// What a field holds. An event for each request is written in the proxy, so this is no tree of JSON values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A text.
+    Text(String),
+    /// One of the program's own words.
+    Word(&'static str),
+    /// A whole number.
+    Number(u64),
+    /// A truth.
+    Truth(bool),
 }
 
 /// How much an event matters.
@@ -109,69 +124,69 @@ pub enum Severity {
 /// Text from bytes that a client may choose, cut where it is very long.
 const LONGEST_TEXT: usize = 2048;
 
-fn text(bytes: &[u8]) -> Value {
+fn text(bytes: &[u8]) -> Field {
     let cut = bytes.get(..LONGEST_TEXT).unwrap_or(bytes);
-    Value::String(String::from_utf8_lossy(cut).into_owned())
+    Field::Text(String::from_utf8_lossy(cut).into_owned())
+}
+
+/// A text, where there is any.
+fn word(text: &str) -> Option<Field> {
+    (!text.is_empty()).then(|| Field::Text(text.to_owned()))
 }
 
 impl Event {
     /// Puts an event together.
     #[must_use]
     pub fn new(policy: &Policy, workload: &Workload, decision: &Decision, facts: &Facts, stamp: &Stamp) -> Self {
-        let mut fields: Vec<(&'static str, Value)> = Vec::with_capacity(40);
-        let mut put = |name: &'static str, value: Option<Value>| fields.extend(value.map(|value| (name, value)));
+        use Field::{Number, Text, Truth, Word};
+        let mut fields: Vec<(&'static str, Field)> = Vec::with_capacity(40);
+        let mut put = |name: &'static str, value: Option<Field>| fields.extend(value.map(|value| (name, value)));
         let (guard, rule) = policy.names(decision.guard, decision.rule);
-        let number = |number: u64| Some(Value::from(number));
-        let word = |word: &str| (!word.is_empty()).then(|| Value::String(word.to_owned()));
-        put("schema", word(SCHEMA));
-        put("time", word(&timestamp(stamp.time_ms)));
+        put("schema", Some(Word(SCHEMA)));
+        put("time", Some(Text(timestamp(stamp.time_ms))));
         put("event_id", word(&stamp.id));
-        put("decision", word(if decision.denies() { "deny" } else { "allow" }));
-        if decision.mode != Mode::Observe {
-            put("would_deny", Some(Value::Bool(decision.would_deny())));
-        }
-        put("reason_code", word(decision.reason.as_str()));
-        put("mode", word(decision.mode.as_str()));
-        put("policy", guard.map(Value::from));
-        put("rule_id", rule.map(Value::from));
-        put("count", number(stamp.count));
-        if let Some(since) = stamp.since_ms {
-            put("since", word(&timestamp(since)));
-        }
-        put("network.protocol.name", word(facts.protocol.as_str()));
-        put("server.address", decision.host.as_ref().map(|host| Value::String(host.to_string())));
-        put("server.port", decision.port.map(Value::from));
+        put("decision", Some(Word(if decision.denies() { "deny" } else { "allow" })));
+        put("would_deny", (decision.mode != Mode::Observe).then(|| Truth(decision.would_deny())));
+        put("reason_code", Some(Word(decision.reason.as_str())));
+        put("mode", Some(Word(decision.mode.as_str())));
+        put("policy", guard.and_then(word));
+        put("rule_id", rule.and_then(word));
+        put("count", Some(Number(stamp.count)));
+        put("since", stamp.since_ms.map(|since| Text(timestamp(since))));
+        put("network.protocol.name", Some(Word(facts.protocol.as_str())));
+        put("server.address", decision.host.as_ref().map(|host| Text(host.to_string())));
+        put("server.port", decision.port.map(|port| Number(port.into())));
         put("http.request.header.host", facts.authority.as_deref().map(text));
         put("tls.client.server_name", decision.server_name.as_deref().map(text));
-        put("sni_host", decision.sni_host.as_str().filter(|_| decision.sni_host != SniHost::Unseen).map(Value::from));
-        put("tls.client.encrypted_hello", facts.encrypted_hello.then_some(Value::Bool(true)));
+        put("sni_host", decision.sni_host.as_str().map(Word));
+        put("tls.client.encrypted_hello", facts.encrypted_hello.then_some(Truth(true)));
         put("http.request.method", facts.method.as_deref().map(text));
         let (path, query) = told_path(policy.settings.audit.path, facts.target.as_deref());
         put("url.path", path.map(text));
         put("url.query", query.map(text));
-        put("http.response.status_code", facts.status.map(Value::from));
-        put("envoy.response_flags", facts.flags.map(Value::from));
+        put("http.response.status_code", facts.status.map(|status| Number(status.into())));
+        put("envoy.response_flags", facts.flags.map(Number));
         put("envoy.cluster", facts.cluster.as_deref().filter(|name| !name.is_empty()).map(text));
-        put("network.peer.address", facts.destination.map(|at| Value::String(at.ip().to_string())));
-        put("network.peer.port", facts.destination.map(|at| Value::from(at.port())));
-        put("sent.bytes", number(facts.sent));
-        put("received.bytes", number(facts.received));
-        put("duration_ms", facts.duration_ms.map(Value::from));
+        put("network.peer.address", facts.destination.map(|at| Text(at.ip().to_string())));
+        put("network.peer.port", facts.destination.map(|at| Number(at.port().into())));
+        put("sent.bytes", Some(Number(facts.sent)));
+        put("received.bytes", Some(Number(facts.received)));
+        put("duration_ms", facts.duration_ms.map(Number));
         put("request_id", facts.request_id.as_deref().map(text));
         put("k8s.namespace.name", word(&workload.namespace));
         put("k8s.workload.name", word(&workload.name));
         put("k8s.pod.name", word(&workload.pod));
         put("k8s.service_account.name", word(&workload.service_account));
-        put("client.principal", decision.principal.as_deref().map(Value::from));
-        put("first_seen", stamp.first_seen.then_some(Value::Bool(true)));
-        put("lookalike_of", stamp.lookalike_of.as_deref().map(Value::from));
-        put("mixed_script", stamp.mixed_script.then_some(Value::Bool(true)));
+        put("client.principal", decision.principal.as_deref().and_then(word));
+        put("first_seen", stamp.first_seen.then_some(Truth(true)));
+        put("lookalike_of", stamp.lookalike_of.as_deref().and_then(word));
+        put("mixed_script", stamp.mixed_script.then_some(Truth(true)));
         let warns = decision.denies() || decision.would_deny() || stamp.lookalike_of.is_some() || stamp.mixed_script;
         Self { fields, severity: if warns { Severity::Warning } else { Severity::Information } }
     }
 
     /// Adds a field.
-    pub fn put(&mut self, name: &'static str, value: Value) {
+    pub fn put(&mut self, name: &'static str, value: Field) {
         self.fields.push((name, value));
     }
 
@@ -182,29 +197,68 @@ impl Event {
         Self { fields, severity: self.severity }
     }
 
+    /// The text of a field.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| *field == name).and_then(|(_, value)| match value {
+            Field::Text(text) => Some(text.as_str()),
+            Field::Word(word) => Some(*word),
+            Field::Number(_) | Field::Truth(_) => None,
+        })
+    }
+
     /// All fields in their order.
     #[must_use]
-    pub fn fields(&self) -> &[(&'static str, Value)] {
+    pub fn fields(&self) -> &[(&'static str, Field)] {
         &self.fields
     }
 
     /// The event as one line of JSON.
     #[must_use]
     pub fn line(&self) -> String {
-        let mut line = Vec::with_capacity(1024);
-        line.extend_from_slice(b"{\"event\":\"");
-        line.extend_from_slice(NAME.as_bytes());
-        line.push(b'"');
+        let mut line = String::with_capacity(1280);
+        line.push_str("{\"event\":");
+        quote(NAME, &mut line);
         for (name, value) in &self.fields {
-            line.extend_from_slice(b",\"");
-            line.extend_from_slice(name.as_bytes());
-            line.extend_from_slice(b"\":");
-            // writing to memory does not fail
-            let _written = serde_json::to_writer(&mut line, value);
+            line.push_str(",\"");
+            line.push_str(name);
+            line.push_str("\":");
+            match value {
+                Field::Text(text) => quote(text, &mut line),
+                Field::Word(word) => quote(word, &mut line),
+                Field::Number(number) => {
+                    // writing to a string does not fail
+                    let _written = write!(line, "{number}");
+                }
+                Field::Truth(true) => line.push_str("true"),
+                Field::Truth(false) => line.push_str("false"),
+            }
         }
-        line.push(b'}');
-        String::from_utf8(line).unwrap_or_default()
+        line.push('}');
+        line
     }
+}
+
+/// A text as a JSON string (RFC 8259, section 7). Line and paragraph separators and control characters of C1 are escaped as well:
+/// some readers of logs take them for the end of a line.
+pub(crate) fn quote(text: &str, line: &mut String) {
+    line.push('"');
+    let plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_control() && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        line.push_str(text);
+    } else {
+        for letter in text.chars() {
+            match letter {
+                '"' => line.push_str("\\\""),
+                '\\' => line.push_str("\\\\"),
+                _ if letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') => {
+                    let _written = write!(line, "\\u{:04x}", u32::from(letter));
+                }
+                _ => line.push(letter),
+            }
+        }
+    }
+    line.push('"');
 }
 
 /// The path and the query, as far as they are told.

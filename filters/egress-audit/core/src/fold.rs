@@ -4,7 +4,9 @@
 //! kinds are counted at a time is bounded; beyond that the one that began first is told before its time, so no call is left
 //! out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt};
 
 /// What makes calls one kind: everything that is told, but time, size, duration and request id.
 pub type Key = Box<[u8]>;
@@ -41,6 +43,12 @@ impl<T> Fold<T> {
         Self { window_ms, capacity: capacity.max(1), kinds: HashMap::new(), order: VecDeque::new() }
     }
 
+    /// Whether anything is counted.
+    #[must_use]
+    pub fn folds(&self) -> bool {
+        self.window_ms > 0
+    }
+
     /// The first of the calls that a call would be counted with.
     #[must_use]
     pub fn first_of(&self, key: &[u8]) -> Option<&T> {
@@ -61,8 +69,16 @@ impl<T> Fold<T> {
         if self.window_ms == 0 {
             return None;
         }
-        let out = if self.kinds.len() >= self.capacity { self.take_oldest() } else { None };
         let key: Key = key.into();
+        let out = match self.kinds.remove(&key) {
+            // it begins anew
+            Some(before) => {
+                self.order.retain(|other| *other != key);
+                Some(before)
+            }
+            None if self.kinds.len() >= self.capacity => self.take_oldest(),
+            None => None,
+        };
         self.order.push_back(key.clone());
         self.kinds.insert(key, Folded { first, since_ms: now_ms, more: 0, sent: 0, received: 0 });
         out.filter(|folded| folded.more > 0)

@@ -51,7 +51,8 @@ pub struct Parser {
     record: Vec<u8>,
     /// What the records before it held.
     message: Vec<u8>,
-    looked_at: usize,
+    /// How long those were, headers included.
+    done: usize,
 }
 
 /// Reads bytes that came at once.
@@ -64,27 +65,30 @@ impl Parser {
     /// Takes the next bytes, and says what all of them are. Once that is anything but [`Hello::Unfinished`] it stands, and no
     /// more are to be given.
     pub fn feed(&mut self, bytes: &[u8]) -> Hello {
-        self.looked_at = self.looked_at.saturating_add(bytes.len());
         self.record.extend_from_slice(bytes);
         let mut rest = std::mem::take(&mut self.record);
         let mut used = 0;
         let answer = loop {
-            match record(rest.get(used..).unwrap_or_default()) {
+            let next = rest.get(used..).unwrap_or_default();
+            match record(next) {
                 Record::Unfinished(part)
                     if part.first().is_some_and(|kind| self.message.is_empty() && *kind != CLIENT_HELLO) =>
                 {
                     break Hello::NotTls;
                 }
-                Record::Unfinished(_) => break self.unfinished(),
+                Record::Unfinished(_) if self.done.saturating_add(next.len()) > MOST => break Hello::Malformed,
+                Record::Unfinished(_) => break Hello::Unfinished,
                 Record::Other => break self.other(),
                 Record::Whole(part, length) => {
+                    let first = self.message.is_empty();
                     self.message.extend_from_slice(part);
                     used = used.saturating_add(length);
+                    self.done = self.done.saturating_add(length);
                     match begun(&self.message) {
+                        _ if self.done > MOST => break Hello::Malformed,
                         Begun::Whole(body) => break client(body),
-                        Begun::Other => {
-                            break if self.message.len() == part.len() { Hello::NotTls } else { Hello::Malformed };
-                        }
+                        Begun::Other if first => break Hello::NotTls,
+                        Begun::Other | Begun::TooLong => break Hello::Malformed,
                         Begun::Unfinished => {}
                     }
                 }
@@ -93,10 +97,6 @@ impl Parser {
         rest.drain(..used.min(rest.len()));
         self.record = rest;
         answer
-    }
-
-    fn unfinished(&self) -> Hello {
-        if self.looked_at > MOST { Hello::Malformed } else { Hello::Unfinished }
     }
 
     fn other(&self) -> Hello {
@@ -141,6 +141,8 @@ fn record(bytes: &[u8]) -> Record<'_> {
 enum Begun<'m> {
     Unfinished,
     Other,
+    /// A ClientHello that is longer than what is read.
+    TooLong,
     /// A ClientHello's content.
     Whole(&'m [u8]),
 }
@@ -152,7 +154,7 @@ fn begun(message: &[u8]) -> Begun<'_> {
     let Some(([_, high, middle, low], rest)) = message.split_first_chunk::<4>() else { return Begun::Unfinished };
     let length = usize::try_from(u32::from_be_bytes([0, *high, *middle, *low])).unwrap_or(usize::MAX);
     if length > MESSAGE {
-        return Begun::Other;
+        return Begun::TooLong;
     }
     rest.get(..length).map_or(Begun::Unfinished, Begun::Whole)
 }

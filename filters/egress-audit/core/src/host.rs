@@ -68,6 +68,10 @@ impl Host {
         if text.is_empty() {
             return Err(Invalid::Empty);
         }
+        // no letter has more than four bytes, or less than one in the end; longer ones cost more the longer they are
+        if text.len() > LONGEST_NAME.saturating_add(1).saturating_mul(4) {
+            return Err(Invalid::TooLong);
+        }
         let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
         if let Some(address) = bracketed.or_else(|| (text.matches(':').count() > 1).then_some(text)) {
             return address.parse().map(|address| Self::Address(plain(address))).map_err(|_| Invalid::Address);

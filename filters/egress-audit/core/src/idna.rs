@@ -57,18 +57,24 @@ pub fn to_ascii(name: &str) -> Option<String> {
         if place > 0 {
             ascii.push('.');
         }
+        // of a name that is in ASCII already every label passes as it is; otherwise one that became an encoded form by mapping
+        // would be two names
+        if !name.is_ascii() && hyphens(label) {
+            return None;
+        }
         if label.is_ascii() {
-            // a label that was written in ASCII passes as it is; one that became an encoded form by mapping would be two names
-            if label.starts_with("xn--") && !name.is_ascii() {
-                return None;
-            }
             ascii.push_str(label);
         } else {
-            let hyphens = label.starts_with('-') || label.ends_with('-') || label.get(2..4) == Some("--");
-            let _written = write!(ascii, "xn--{}", (!hyphens).then(|| encode(label)).flatten()?);
+            let _written = write!(ascii, "xn--{}", encode(label)?);
         }
     }
     Some(ascii)
+}
+
+/// Whether hyphens stand where UTS #46 allows none (section 4.1, validity criteria 2 and 3). Encoded forms (`xn--`) are among
+/// those.
+fn hyphens(label: &str) -> bool {
+    label.starts_with('-') || label.ends_with('-') || label.chars().skip(2).take(2).eq(['-', '-'])
 }
 
 fn map(letter: char, to: &mut String) -> Option<()> {
@@ -164,7 +170,7 @@ fn adapted(delta: u32, points: u32, first: bool) -> Option<u32> {
 /// The letters of an encoded label (RFC 3492, section 6.2), its `xn--` taken off; none where it is no such code.
 #[must_use]
 pub fn decode(code: &str) -> Option<String> {
-    let (basic, digits) = code.rsplit_once('-').unwrap_or(("", code));
+    let (basic, digits) = code.rsplit_once('-').filter(|(basic, _)| !basic.is_empty()).unwrap_or(("", code));
     let mut letters: Vec<char> = basic.chars().collect();
     let (mut number, mut at, mut bias) = (FIRST_NUMBER, 0_u32, FIRST_BIAS);
     let mut digits = digits.chars().peekable();

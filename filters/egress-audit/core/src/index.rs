@@ -4,8 +4,9 @@
 //! patterns there are. A part with a star in it (`s3-*`) is found by the lengths of what stands before and behind the star: one
 //! step for each pair of lengths that occurs at that place of the tree. Networks are found the same way by their length.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::host::Host;
 use crate::pattern::{Label, Network, Pattern};

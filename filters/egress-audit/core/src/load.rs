@@ -177,7 +177,10 @@ impl<'a> Building<'a> {
                     let good = self.add(policy, &written, mode, &at, report);
                     keep.push(Keep { part: key(&name), value: Some(good) });
                 }
-                None => self.add_last_good(&name, &written, index),
+                None => {
+                    tell_rules(&written, mode, &at, report);
+                    self.add_last_good(&name, &written, index);
+                }
             }
         }
         let gone = self.order().into_iter().filter(|name| !names.contains(name));
@@ -226,7 +229,11 @@ impl<'a> Building<'a> {
                             forms.push(form);
                             chosen.push(Chosen { rule, denies });
                         }
-                        None if denies => chosen.push(Chosen { rule: stand_in(&entry.written, index), denies }),
+                        None if denies => {
+                            // kept as it was written, so that it denies the same once the policy is wrong as a whole
+                            forms.push(entry.written.clone());
+                            chosen.push(Chosen { rule: stand_in(&entry.written, index), denies });
+                        }
                         None => {}
                     },
                 }
@@ -244,9 +251,13 @@ impl<'a> Building<'a> {
         if let Some(policy) = read {
             let mode = policy.mode.unwrap_or_else(|| self.mode());
             let lists = [(&policy.allow, false), (&policy.deny, true)].into_iter();
-            let rules = lists.flat_map(|(list, denies)| list.iter().map(move |entry| (entry, denies)));
-            let chosen =
-                rules.filter_map(|(entry, denies)| Some(Chosen { rule: entry.read.clone()?, denies })).collect();
+            let rules = lists.flat_map(|(list, denies)| list.iter().enumerate().map(move |entry| (entry, denies)));
+            let chosen = rules.filter_map(|((index, entry), denies)| {
+                let good = entry.read.clone().filter(|rule| !rule.hosts.is_empty());
+                let rule = good.or_else(|| denies.then(|| stand_in(&entry.written, index)))?;
+                Some(Chosen { rule, denies })
+            });
+            let chosen = chosen.collect();
             self.run(&policy, mode, chosen);
             return;
         }
@@ -384,11 +395,25 @@ fn sound(
     Some(rule)
 }
 
-/// The last good form of a rule, in that of its policy.
+/// Tells the mistakes of the rules of a policy that is wrong itself, so that all are told at once.
+fn tell_rules(written: &Value, mode: Mode, at: &Path, report: &mut Report) {
+    let mut ids = Vec::new();
+    for (list, _) in LISTS {
+        let at = at.field(list);
+        let rules = written.get(list).and_then(|rules| Read::read(rules, &at, &mut Report::default()));
+        let rules: Entries<WrittenRule> = rules.unwrap_or_default();
+        for (index, entry) in rules.iter().enumerate() {
+            let _sound = sound(entry, mode, &at.index(index), &mut ids, report);
+        }
+    }
+}
+
+/// The last good form of a rule, in that of its policy; none where that has it only as it was written.
 fn last_good_rule(policy: Option<&Value>, list: &str, written: &Value) -> Option<(Value, WrittenRule)> {
     let id = written.get("id").filter(|id| id.is_string())?;
     let form = policy?.get(list)?.as_array()?.iter().find(|rule| rule.get("id") == Some(id))?;
-    Some((form.clone(), WrittenRule::read(form, &Path::Root, &mut Report::default())?))
+    let rule = WrittenRule::read(form, &Path::Root, &mut Report::default()).filter(|rule| !rule.hosts.is_empty())?;
+    Some((form.clone(), rule))
 }
 
 /// A rule that denies whatever hosts can be read of one that should deny, and all where none can.

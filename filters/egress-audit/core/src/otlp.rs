@@ -1,9 +1,11 @@
 //! OTLP over HTTP, in JSON (OpenTelemetry protocol specification, "OTLP/HTTP" and "JSON Protobuf encoding"): how events go to a
 //! collector, and what its answers mean.
 
+use std::fmt::Write;
+
 use filter_config::serde_json::{Value, json};
 
-use crate::event::{Event, NAME, Severity};
+use crate::event::{Event, Field, NAME, Severity, quote};
 use crate::queue::{Answer, Waiting};
 use crate::workload::Workload;
 
@@ -14,29 +16,36 @@ pub fn record(event: &Event, line: &str, time_ms: u64) -> Waiting {
         Severity::Information => (9, "INFO"),
         Severity::Warning => (13, "WARN"),
     };
-    let nanoseconds = format!("{time_ms}000000");
-    let attributes: Vec<Value> =
-        event.fields().iter().map(|(name, value)| json!({"key": name, "value": any_value(value)})).collect();
-    let record = json!({
-        "timeUnixNano": nanoseconds,
-        "observedTimeUnixNano": nanoseconds,
-        "severityNumber": number,
-        "severityText": text,
-        "eventName": format!("runtime_control.{NAME}"),
-        "body": {"stringValue": line},
-        "attributes": attributes,
-    });
-    Waiting { record: record.to_string() }
+    let mut record = String::with_capacity(line.len().saturating_mul(3));
+    let _written = write!(
+        record,
+        r#"{{"timeUnixNano":"{time_ms}000000","observedTimeUnixNano":"{time_ms}000000","severityNumber":{number},"severityText":"{text}","eventName":"runtime_control.{NAME}","body":{{"stringValue":"#,
+    );
+    quote(line, &mut record);
+    record.push_str("},\"attributes\":[");
+    for (place, (name, value)) in event.fields().iter().enumerate() {
+        let comma = if place > 0 { "," } else { "" };
+        let _written = write!(record, r#"{comma}{{"key":"{name}","value":{{"#);
+        match value {
+            Field::Text(text) => string_value(text, &mut record),
+            Field::Word(word) => string_value(word, &mut record),
+            // whole numbers of 64 bits go as strings
+            Field::Number(number) => {
+                let _written = write!(record, r#""intValue":"{number}""#);
+            }
+            Field::Truth(truth) => {
+                let _written = write!(record, r#""boolValue":{truth}"#);
+            }
+        }
+        record.push_str("}}");
+    }
+    record.push_str("]}");
+    Waiting { record }
 }
 
-fn any_value(value: &Value) -> Value {
-    match value {
-        Value::Bool(truth) => json!({"boolValue": truth}),
-        // whole numbers of 64 bits go as strings
-        Value::Number(number) => json!({"intValue": number.to_string()}),
-        Value::String(text) => json!({"stringValue": text}),
-        other => json!({"stringValue": other.to_string()}),
-    }
+fn string_value(text: &str, record: &mut String) {
+    record.push_str("\"stringValue\":");
+    quote(text, record);
 }
 
 /// The start and the end of a request, between which the records stand with commas.

@@ -119,6 +119,11 @@ impl Pattern {
                 Ok(Host::Name(name)) => Ok(Self::Name { below, labels: labels(&name)? }),
             };
         }
+        // addresses are no names, so it would name nothing
+        let digits = name.bytes().any(|byte| byte.is_ascii_digit());
+        if digits && matches!(Host::parse(name.replace('*', "1").as_bytes()), Ok(Host::Address(_))) {
+            return Err("has a * in an address; name a network, such as 192.0.2.0/24".to_owned());
+        }
         // what is not a star has to be a name as it stands
         Host::parse(name.replace('*', "a").as_bytes()).map_err(refused)?;
         if !name.is_ascii() {

@@ -19,8 +19,9 @@ pub struct Queue {
     most_events: usize,
     most_bytes: usize,
     on_full: OnFull,
-    /// How many of the oldest are on their way.
-    sending: usize,
+    /// How many of the oldest are on their way. Until the answer has come it stays so, even when all of them had to make room:
+    /// else the answer would be taken for that of a later batch.
+    sending: Option<usize>,
     retry: Retry,
 }
 
@@ -65,7 +66,7 @@ impl Queue {
             most_events,
             most_bytes,
             on_full,
-            sending: 0,
+            sending: None,
             retry: Retry::default(),
         }
     }
@@ -127,7 +128,7 @@ impl Queue {
     fn drop_front(&mut self) -> bool {
         let Some(event) = self.events.pop_front() else { return false };
         self.bytes = self.bytes.saturating_sub(event.record.len());
-        self.sending = self.sending.saturating_sub(1);
+        self.sending = self.sending.map(|sending| sending.saturating_sub(1));
         true
     }
 
@@ -137,17 +138,18 @@ impl Queue {
         // a clock that was set back ends a pause
         let waits =
             self.retry.not_before_ms > now_ms && self.retry.not_before_ms.saturating_sub(now_ms) <= LONGEST_ASKED_MS;
-        if self.sending > 0 || waits || self.events.is_empty() {
+        if self.sending.is_some() || waits || self.events.is_empty() {
             return None;
         }
-        self.sending = self.events.len().min(most.max(1));
-        Some(self.events.iter().take(self.sending).collect())
+        let count = self.events.len().min(most.max(1));
+        self.sending = Some(count);
+        Some(self.events.iter().take(count).collect())
     }
 
     /// Whether a batch is on its way.
     #[must_use]
     pub fn is_sending(&self) -> bool {
-        self.sending > 0
+        self.sending.is_some()
     }
 
     /// Whether the collector has been failing.
@@ -158,7 +160,7 @@ impl Queue {
 
     /// Notes what came of the batch that was on its way. Gives how many events are lost for good.
     pub fn answered(&mut self, answer: Answer, now_ms: u64, chance: u64) -> u64 {
-        let sent = std::mem::take(&mut self.sending);
+        let sent = self.sending.take().unwrap_or(0);
         match answer {
             Answer::Taken { rejected } => {
                 self.retry = Retry::default();
@@ -201,7 +203,7 @@ impl Queue {
     /// Gives up all that waits: the plugin goes. Gives how many events that are.
     pub fn give_up(&mut self) -> u64 {
         let count = self.events.len();
-        self.sending = 0;
+        self.sending = None;
         self.drop_many(count)
     }
 }

@@ -5,7 +5,7 @@
 //! | the proxy sends it to | inside the mesh |
 //! |---|---|
 //! | a service (`outbound\|443\|\|api.openai.com`) | when `internal` names that service, and it is not one of `egressGateways` |
-//! | wherever the address leads, or nowhere (`PassthroughCluster`, `BlackHoleCluster`, no cluster) | when `internal` names the host, or the host is one bare word, and the address is a private one or one of `internal`; without a name, when the address is one of `internal` |
+//! | wherever the address leads, or nowhere (`PassthroughCluster`, `BlackHoleCluster`, no cluster), or to one of several services (`outbound\|443\|\|*.openai.com`) | when `internal` names the host, or the host is one bare word, and the address is a private one or one of `internal`; without a name, when the address is one of `internal` |
 //! | a cluster of another name (an Envoy without Istio) | when `internal` names the host, or it is one bare word; without a name, by the address |
 
 use std::net::{IpAddr, SocketAddr};
@@ -36,6 +36,11 @@ pub enum Leads {
         /// Its port.
         port: Option<u16>,
     },
+    /// To one of several services, which its name does not tell apart (`*.openai.com`).
+    Services {
+        /// Their port.
+        port: Option<u16>,
+    },
     /// To the address that the client connected to, or nowhere.
     Address,
     /// Its name does not tell.
@@ -54,16 +59,18 @@ impl Leads {
         if matches!(cluster, "PassthroughCluster" | "BlackHoleCluster" | "InboundPassthroughCluster") {
             return Self::Address;
         }
-        let mut parts = cluster.split('|');
-        let (Some("outbound" | "outbound_"), Some(port), Some(_subset), Some(host), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        // gateways between networks write it so that it can stand in a handshake
+        let separator = if cluster.starts_with("outbound_.") { "_." } else { "|" };
+        let mut parts = cluster.splitn(4, separator);
+        let (Some("outbound"), Some(port), Some(_subset), Some(host)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Self::Unknown;
         };
-        // the cluster of a wildcard ServiceEntry names no one host
+        let port = port.parse().ok();
         match Host::parse(host.as_bytes()) {
-            Ok(host) => Self::Service { host, port: port.parse().ok() },
-            Err(_) => Self::Unknown,
+            Ok(host) => Self::Service { host, port },
+            Err(_) => Self::Services { port },
         }
     }
 }
@@ -103,14 +110,16 @@ impl Inside {
             (Leads::Service { host: service, .. }, _) => {
                 finds(&self.internal, service) && !finds(&self.egress_gateways, service)
             }
-            (Leads::Address, Some(host @ Host::Name(_))) => {
+            (Leads::Address | Leads::Services { .. }, Some(host @ Host::Name(_))) => {
                 names(host)
                     && address()
                         .is_some_and(|address| is_private(address) || finds(&self.internal, &Host::Address(address)))
             }
-            (Leads::Address, Some(host @ Host::Address(_))) => finds(&self.internal, host) && by_address(),
+            (Leads::Address | Leads::Services { .. }, Some(host @ Host::Address(_))) => {
+                finds(&self.internal, host) && by_address()
+            }
             (Leads::Unknown, Some(host)) => names(host),
-            (Leads::Address | Leads::Unknown, None) => by_address(),
+            (Leads::Address | Leads::Services { .. } | Leads::Unknown, None) => by_address(),
         }
     }
 }

@@ -30,6 +30,7 @@ impl RootContext for Root {
     }
 
     fn get_type(&self) -> Option<ContextType> {
+        let _failed = self.script.create();
         Some(ContextType::HttpContext)
     }
 
@@ -52,5 +53,8 @@ impl HttpContext for Stream {
     fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         let _failed = self.0.response();
         Action::Continue
+    }
+    fn on_log(&mut self) {
+        let _failed = self.0.log();
     }
 }

@@ -6,6 +6,7 @@
 //! | line | call |
 //! |---|---|
 //! | `tick 500` | `on_tick` every 500 ms, which follows the host's log level and tells what was counted |
+//! | `create properties a/b` | as for requests, when the host asks what kind of stream it is |
 //! | `request all` | `proxy_get_header_map_pairs`: all headers of the request by one call |
 //! | `request properties a/b a/c` | `proxy_get_property` of each path until one is absent, as a filter asks for claims |
 //! | `request set NAME VALUE` | `proxy_replace_header_map_value` |
@@ -13,6 +14,7 @@
 //! | `request count` | none now; `proxy_increment_metric` at the next tick, by what was counted |
 //! | `response get NAME` | `proxy_get_header_map_value` |
 //! | `response count` | as for requests |
+//! | `log properties a/b` | the same when the stream is over |
 //!
 //! That these are the measured filter's calls is not taken on trust: `make bench` compares both filters' calls in Envoy's
 //! trace log and what reaches the service, and fails where they differ.

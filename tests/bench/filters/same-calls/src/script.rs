@@ -10,8 +10,10 @@ use filter_runtime::Counter;
 #[derive(Default)]
 pub(crate) struct Script {
     pub(crate) tick: Duration,
+    create: Vec<Call>,
     request: Vec<Call>,
     response: Vec<Call>,
+    log: Vec<Call>,
 }
 
 enum Call {
@@ -31,12 +33,18 @@ impl Script {
             let (when, what) = line.split_once(' ')?;
             match when {
                 "tick" => script.tick = Duration::from_millis(what.parse().ok()?),
+                "create" => script.create.push(Call::parse(what)?),
                 "request" => script.request.push(Call::parse(what)?),
                 "response" => script.response.push(Call::parse(what)?),
+                "log" => script.log.push(Call::parse(what)?),
                 _ => return None,
             }
         }
         Some(script)
+    }
+
+    pub(crate) fn create(&self) -> Result<()> {
+        self.create.iter().try_for_each(|call| call.make(Map::Request))
     }
 
     pub(crate) fn request(&self) -> Result<()> {
@@ -45,6 +53,10 @@ impl Script {
 
     pub(crate) fn response(&self) -> Result<()> {
         self.response.iter().try_for_each(|call| call.make(Map::Response))
+    }
+
+    pub(crate) fn log(&self) -> Result<()> {
+        self.log.iter().try_for_each(|call| call.make(Map::Response))
     }
 
     /// Tells the host what was counted.

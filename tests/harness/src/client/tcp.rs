@@ -1,0 +1,106 @@
+//! A client without a protocol, and the bytes with which TLS begins.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::error::{Context, Result};
+use crate::{TIMEOUT, within};
+
+/// A TCP connection whose every byte, and when it goes, is the test's. Every wait ends after [`TIMEOUT`].
+pub struct TcpClient {
+    tcp: TcpStream,
+}
+
+impl TcpClient {
+    /// Connects.
+    pub async fn connect(to: SocketAddr) -> Result<Self> {
+        let tcp = within(TIMEOUT, "connecting", TcpStream::connect(to)).await?.context(format_args!("connecting to {to}"))?;
+        tcp.set_nodelay(true)?;
+        Ok(Self { tcp })
+    }
+
+    /// Sends bytes.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        within(TIMEOUT, "write", self.tcp.write_all(bytes)).await?.context("write")
+    }
+
+    /// Sends bytes and waits until the peer has read them from its socket, so that what follows is read by itself.
+    pub async fn write_alone(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write(bytes).await?;
+        taken(&self.tcp).await
+    }
+
+    /// Reads just so many bytes.
+    pub async fn read(&mut self, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        within(TIMEOUT, "read", self.tcp.read_exact(&mut bytes)).await?.context("read")?;
+        Ok(bytes)
+    }
+
+    /// Reads until the peer ends its side or breaks off.
+    pub async fn rest(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match within(TIMEOUT, "the connection's end", self.tcp.read_to_end(&mut bytes)).await? {
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error).context("read"),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// Ends its own side; what comes can still be read.
+    pub async fn finish(&mut self) -> Result<()> {
+        self.tcp.shutdown().await.context("shutdown")
+    }
+
+    /// Breaks off: the peer gets a reset.
+    pub fn reset(self) -> Result<()> {
+        self.tcp.set_zero_linger().context("linger")
+    }
+}
+
+/// What a TLS client of this configuration says first to a server of this name or address.
+pub fn client_hello(config: &Arc<rustls::ClientConfig>, server_name: &str) -> Result<Vec<u8>> {
+    let name = ServerName::try_from(server_name.to_owned()).context("server name")?;
+    let mut session = rustls::ClientConnection::new(config.clone(), name)?;
+    opening(&mut session)
+}
+
+/// Takes what a session wants to send first.
+pub(super) fn opening(session: &mut rustls::ClientConnection) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while session.wants_write() {
+        session.write_tls(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Waits until the peer, on this machine, has read all that was sent to it. Where the kernel does not tell, it is not waited for.
+pub(super) async fn taken(tcp: &TcpStream) -> Result<()> {
+    let (here, there) = (tcp.local_addr()?, tcp.peer_addr()?);
+    let empty = async { while waiting(here, there) { tokio::task::yield_now().await } };
+    within(TIMEOUT, "the peer to read what was sent", empty).await
+}
+
+/// Whether bytes are on their way from one address to the other, or were not read yet.
+fn waiting(here: SocketAddr, there: SocketAddr) -> bool {
+    let SocketAddr::V4(here) = here else { return false };
+    let SocketAddr::V4(there) = there else { return false };
+    let hex = |addr: std::net::SocketAddrV4| format!("{:08X}:{:04X}", u32::from(*addr.ip()).swap_bytes(), addr.port());
+    let (here, there) = (hex(here), hex(there));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    // sl local remote state sent-and-not-acknowledged:come-and-not-read …
+    table.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let (Some(local), Some(remote), Some(_), Some(queues)) = (words.next(), words.next(), words.next(), words.next())
+        else {
+            return false;
+        };
+        let (sent, come) = queues.split_once(':').unwrap_or_default();
+        let full = |queue: &str| queue.bytes().any(|digit| digit != b'0');
+        (local == here && remote == there && full(sent)) || (local == there && remote == here && full(come))
+    })
+}
