@@ -135,14 +135,21 @@ impl StreamContext for Connection {
     }
 
     fn on_upstream_data(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        if let State::Looking(_, held) = self.state {
+        // one that only ends its side says nothing: the client's word is still to come
+        if let State::Looking(_, held) = self.state
+            && size > 0
+        {
             // the server speaks before the client has said anything that counts: no TLS
             let action = self.judge(Kind::ServerFirst, Opening::ServerFirst);
             if action == Action::Pause {
                 return action;
             }
-            if held > 0 && connection::resume().is_err() {
-                self.instance.meters.host_failed();
+            if held > 0 {
+                // what is let go on here is not told to `on_downstream_data` again
+                self.sent = self.sent.saturating_add(held as u64);
+                if connection::resume().is_err() {
+                    self.instance.meters.host_failed();
+                }
             }
         }
         match self.state {

@@ -82,6 +82,8 @@ pub struct Setup {
     pub tls_upstream: Option<SocketAddr>,
     /// More of the bootstrap.
     pub bootstrap: Value,
+    /// The environment of the plugins' VM.
+    pub env: Vec<(&'static str, &'static str)>,
 }
 
 impl Setup {
@@ -96,6 +98,7 @@ impl Setup {
             tls_to: OPENAI_TLS,
             tls_upstream: None,
             bootstrap: json!({}),
+            env: Vec::new(),
         }
     }
 
@@ -152,9 +155,12 @@ impl Sidecar {
     pub async fn start_with(binary: &Path, setup: &Setup, listeners: impl Fn(Vec<Listener>) -> Vec<Listener>) -> Self {
         let (outside, inside) = (Upstream::start("outside"), Upstream::start("inside"));
         let log = "ACCESS %REQ(:AUTHORITY)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% [%FILTER_STATE(wasm.runtime_control.egress:PLAIN)%]";
-        let http = Listener::http("outbound", setup.hosts()).access_log_stdout(log).wasm(&plugin(setup.config.clone()));
-        let tls =
-            Listener::tcp("tls", setup.tls_to).access_log_stdout(log).network_wasm(&tls_plugin(setup.config.clone()));
+        let with_env =
+            |plugin| setup.env.iter().fold(plugin, |plugin: WasmPlugin, (name, value)| plugin.env(name, value));
+        let http_plugin = with_env(plugin(setup.config.clone()));
+        let network_plugin = with_env(tls_plugin(setup.config.clone()));
+        let http = Listener::http("outbound", setup.hosts()).access_log_stdout(log).wasm(&http_plugin);
+        let tls = Listener::tcp("tls", setup.tls_to).access_log_stdout(log).network_wasm(&network_plugin);
         let mut bootstrap = Bootstrap::new().stats_tags(&TAGS);
         for listener in listeners(vec![http, tls]) {
             bootstrap = bootstrap.listener(listener);
@@ -207,17 +213,18 @@ impl Sidecar {
 
     /// Waits until the events so far are as wanted.
     pub async fn until_events(&self, wanted: impl Fn(&[Value]) -> bool) {
-        let mark = std::cell::Cell::new(0);
-        let seen = std::cell::RefCell::new(Vec::new());
-        // each new line is a reason to look again
-        let all = |_: &str| {
-            let lines = self.envoy.logs().lines_after(mark.get());
-            mark.set(mark.get() + lines.len());
-            seen.borrow_mut().extend(lines.iter().filter_map(|line| event(line)));
-            wanted(&seen.borrow())
-        };
-        let found = self.envoy.logs().wait(all).await;
-        assert!(found.is_ok(), "{} events, but not as wanted: {:#?}", seen.borrow().len(), seen.borrow());
+        let logs = self.envoy.logs();
+        let (mut mark, mut events) = (0, Vec::new());
+        loop {
+            let lines = logs.lines_after(mark);
+            mark += lines.len();
+            events.extend(lines.iter().filter_map(|line| event(line)));
+            if wanted(&events) {
+                return;
+            }
+            let news = logs.wait_after(mark, |_| true).await;
+            assert!(news.is_ok(), "{} events, but not as wanted: {events:#?}", events.len());
+        }
     }
 
     /// Gives the HTTP plugin another configuration and waits until it serves.

@@ -1,12 +1,13 @@
 //! What the tests of egress-audit below HTTP share: rules that can be held against connections, and ClientHellos with what no
 //! client of today would send.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use harness::{Pki, TcpClient, client_hello, static_cluster};
 use serde_json::{Value, json};
 
-use crate::egress::{Setup, Sidecar};
+use crate::egress::{Setup, Sidecar, event};
 
 /// The cluster of a wildcard ServiceEntry: names no one host.
 pub const ANTHROPIC: &str = "outbound|443||*.anthropic.com";
@@ -106,8 +107,21 @@ impl Sidecar {
     pub async fn say(&self, bytes: &[u8]) -> Vec<u8> {
         let mut client = self.connect("tls").await;
         // where it is closed before all is written, that is an answer as well
-        let _ = client.write(bytes).await;
+        let _ = client.write_alone(bytes).await;
         let _ = client.finish().await;
         client.rest().await.expect("an end")
+    }
+
+    /// Waits until there are so many events that are as wanted, and gives them.
+    pub async fn told(&self, count: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let found = RefCell::new(Vec::new());
+        let enough = |line: &str| {
+            let mut found = found.borrow_mut();
+            found.extend(event(line).filter(|event| wanted(event)));
+            found.len() >= count
+        };
+        let line = self.envoy.logs().wait(enough).await;
+        line.unwrap_or_else(|error| panic!("{count} events: {error}"));
+        found.into_inner()
     }
 }

@@ -1,6 +1,6 @@
 //! Outbound HTTP: which calls pass, what a denied one is told, and what the audit tells of each.
 
-use e2e::egress::{MEMORY, OPENAI, PLUGIN, Setup, Sidecar, chains_hold, config, each, event, plugin};
+use e2e::egress::{MEMORY, Setup, Sidecar, chains_hold, config, each, plugin};
 use e2e::with;
 use harness::{Listener, RawClient, Request, Response, envoy_binaries};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn verdict(event: &Value) -> (&str, &str, Option<bool>, &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_allowed_call_passes_and_is_told_without_its_secrets() {
     each(Setup::new(config("enforce")), async |sidecar| {
-        let call = Request::post("/v1/chat/completions?key=secret-1#secret-2", "secret-3").host("API.OpenAI.com");
+        let call = Request::post("/v1/chat/completions?key=secret-1&token=secret-2", "secret-3").host("API.OpenAI.com");
         let answer = sidecar.ask(&call.header("authorization", "Bearer secret-4").header("cookie", "secret-5")).await;
         assert_eq!((answer.status, answer.served_by().as_str()), (200, "outside"));
         let told = sidecar.event(|event| event["http.request.method"] == "POST").await;
@@ -69,10 +69,12 @@ async fn a_denied_call_never_leaves_and_is_told_why_and_how_to_ask() {
             (to("x@api.openai.com"), "host_invalid", None),
         ];
         for (request, reason, rule) in &cases {
-            for answer in [sidecar.ask(request).await, sidecar.ask_http2(request).await] {
-                if *reason == "host_invalid" && answer.status == 400 {
-                    continue; // this Envoy refuses it by itself
-                }
+            let mut answers = vec![sidecar.ask(request).await];
+            if *reason != "host_invalid" {
+                // the client's own library does not send such a host over HTTP/2
+                answers.push(sidecar.ask_http2(request).await);
+            }
+            for answer in answers {
                 assert_eq!(answer.status, 451, "{request:?}");
                 assert_eq!(answer.headers.text("content-type").as_deref(), Some("application/json"));
                 let error = &answer.json().unwrap()["error"];
@@ -401,9 +403,9 @@ async fn a_host_is_new_once_for_all_workers_until_it_is_forgotten() {
 async fn names_that_look_like_allowed_ones_are_flagged() {
     each(Setup::new(config("report")), async |sidecar| {
         let cases = [
-            ("api.opena1.com", Some("openai.com"), false),
-            ("xn--pi-7kc.openai.com.evil.example", None, true),
-            ("xn--penai-7jg.com", Some("openai.com"), true),
+            ("api.opena1.com", Some("api.openai.com"), false),
+            ("xn--ap-ioc.openai.com.evil.example", None, true),
+            ("xn--penai-iye.com", Some("openai.com"), true),
             ("api.openai.com", None, false),
             ("other.example", None, false),
         ];
@@ -492,7 +494,6 @@ async fn updates_under_load_lose_neither_a_call_nor_an_event() {
         sidecar.until_events(|events| count(events) == 6001).await;
         chains_hold(&sidecar);
         sidecar.assert_whole().await;
-        let _ = (PLUGIN, OPENAI, event(""));
     })
     .await;
 }

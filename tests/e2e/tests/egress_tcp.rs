@@ -144,8 +144,7 @@ async fn a_server_that_only_ends_its_side_has_not_spoken() {
             let taken = server.wait(number, |taken| taken.ended).await.unwrap();
             assert_eq!(taken.bytes, b"", "what is denied never leaves");
         }
-        sidecar.event(|_| sidecar.events().len() == 2).await;
-        assert!(sidecar.events().iter().all(|event| event["reason_code"] == "default_deny"), "{:#?}", sidecar.events());
+        sidecar.told(2, |event| event["reason_code"] == "default_deny").await;
         sidecar.assert_whole().await;
     })
     .await;
@@ -365,7 +364,7 @@ async fn random_bytes_neither_hang_nor_harm() {
             client.finish().await.unwrap();
             assert_eq!(client.rest().await.unwrap(), bytes, "{}", bytes.escape_ascii());
         }
-        sidecar.event(|_| sidecar.events().len() == 300).await;
+        sidecar.told(300, |_| true).await;
         sidecar.assert_whole().await;
     })
     .await;

@@ -75,8 +75,7 @@ async fn a_hello_in_two_pieces_is_read_wherever_it_is_cut() {
             client.write(&hello[at..]).await.unwrap();
             assert_eq!(client.read(hello.len()).await.unwrap(), hello, "cut at {at}");
         }
-        let told = || sidecar.events().iter().filter(|event| tls_to(event, ALLOWED)).count();
-        sidecar.event(|_| told() == hello.len() - 1).await;
+        sidecar.told(hello.len() - 1, |event| tls_to(event, ALLOWED)).await;
         sidecar.assert_whole().await;
     })
     .await;
@@ -111,18 +110,10 @@ async fn a_hello_byte_by_byte_or_in_many_records_is_read_and_passes_untouched() 
                 }
             }
         }
-        let reasons = |name: &str| {
-            let events = sidecar.events();
-            events
-                .iter()
-                .filter(|event| tls_to(event, name))
-                .map(|event| event["reason_code"].clone())
-                .collect::<Vec<_>>()
-        };
-        sidecar.event(|_| reasons(UNKNOWN).len() == 7).await;
-        assert_eq!(reasons(ALLOWED), vec!["rule_allow"; 7]);
-        assert_eq!(reasons(DENIED), vec!["rule_deny"; 7]);
-        assert_eq!(reasons(UNKNOWN), vec!["default_deny"; 7]);
+        for (name, reason) in [(ALLOWED, "rule_allow"), (DENIED, "rule_deny"), (UNKNOWN, "default_deny")] {
+            let events = sidecar.told(7, |event| tls_to(event, name)).await;
+            assert!(events.iter().all(|event| event["reason_code"] == reason), "{events:#?}");
+        }
         sidecar.assert_whole().await;
     })
     .await;
@@ -148,8 +139,8 @@ async fn a_handshake_completes_however_its_hello_is_sent() {
             let answer = http2.send(&Request::post("/v1/messages", "hello").host(ALLOWED)).await.unwrap();
             assert_eq!(answer.served_by(), "tls");
         }
-        sidecar.event(|_| sidecar.events().len() == 8).await;
-        assert!(sidecar.events().iter().all(|event| tls_to(event, ALLOWED)));
+        sidecar.told(8, |event| tls_to(event, ALLOWED)).await;
+        assert_eq!(sidecar.events().len(), 8);
         sidecar.assert_whole().await;
     })
     .await;
@@ -175,7 +166,7 @@ async fn a_hello_over_several_full_records_is_read() {
             denied.tls.as_mut().unwrap().1 = DENIED.into();
             assert!(RawClient::connect(&denied).await.is_err());
         }
-        sidecar.event(|_| sidecar.events().iter().filter(|event| tls_to(event, DENIED)).count() == 2).await;
+        sidecar.told(2, |event| tls_to(event, DENIED)).await;
         sidecar.assert_whole().await;
     })
     .await;
@@ -573,8 +564,8 @@ async fn a_client_that_says_nothing_or_goes_leaves_no_trace_and_holds_up_nobody(
         slow.write(&hello[20..]).await.unwrap();
         assert_eq!(slow.read(hello.len()).await.unwrap(), hello);
         drop(slow);
-        sidecar.event(|_| sidecar.events().len() == 2).await;
-        assert!(sidecar.events().iter().all(|event| event["reason_code"] == "rule_allow"));
+        sidecar.told(2, |event| event["reason_code"] == "rule_allow").await;
+        assert_eq!(sidecar.events().len(), 2);
         sidecar.assert_whole().await;
     })
     .await;

@@ -25,6 +25,8 @@ pub enum Kind<'a> {
     Tls(Option<&'a [u8]>),
     /// A connection whose client begins TLS and does not go on so.
     Malformed,
+    /// A connection whose client begins HTTP.
+    Http,
     /// A connection whose client sends something else.
     Tcp,
     /// A connection on which the server sends first.
@@ -84,11 +86,13 @@ pub enum Exemption {
     Internal,
     /// The server speaks first, so that nothing names a host.
     ServerFirst,
+    /// A connection of HTTP that the proxy takes apart: its requests are looked at one by one.
+    Requests,
 }
 
 impl Exemption {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Internal, Self::ServerFirst];
+    pub const ALL: [Self; 4] = [Self::Off, Self::Internal, Self::ServerFirst, Self::Requests];
 
     /// As it is counted.
     #[must_use]
@@ -97,6 +101,7 @@ impl Exemption {
             Self::Off => "off",
             Self::Internal => "internal",
             Self::ServerFirst => "server_first",
+            Self::Requests => "requests",
         }
     }
 }
@@ -157,6 +162,10 @@ pub fn decide(policy: &Policy, call: &Call) -> Outcome {
     if settings.mode == Mode::Off {
         return Outcome::Exempt(Exemption::Off);
     }
+    // what hands a connection on as it is has chosen a cluster by the time that its first bytes come
+    if matches!(call.kind, Kind::Http) && call.proxy.cluster().is_none() {
+        return Outcome::Exempt(Exemption::Requests);
+    }
     let principal = if policy.asks_peer { call.proxy.principal() } else { None };
     let applies = |guard: &Guard| guard.peers.as_ref().is_none_or(|peers| peers.hold(principal.as_deref()));
     let seen = look(policy, call);
@@ -203,7 +212,7 @@ fn look<'a>(policy: &Policy, call: &Call<'a>) -> Seen<'a> {
             let server_name = call.proxy.server_name().filter(|name| !name.is_empty());
             let host = named.as_ref().ok().and_then(Option::as_ref).map(|named| &named.host);
             let sni_host = match (&server_name, host) {
-                (Some(name), Some(host)) if Host::parse(name).as_ref() == Ok(host) => SniHost::Same,
+                (Some(name), Some(host)) if Host::parse(named_by_mesh(name)).as_ref() == Ok(host) => SniHost::Same,
                 (Some(_), _) => SniHost::Mismatch,
                 (None, _) => SniHost::Unseen,
             };
@@ -222,8 +231,15 @@ fn look<'a>(policy: &Policy, call: &Call<'a>) -> Seen<'a> {
             };
             Seen { named, server_name: Some(Cow::Borrowed(name)), sni_host, ..unnamed(Ok(None)) }
         }
-        Kind::Malformed | Kind::Tcp | Kind::ServerFirst => unnamed(Ok(None)),
+        Kind::Malformed | Kind::Http | Kind::Tcp | Kind::ServerFirst => unnamed(Ok(None)),
     }
+}
+
+/// The host in the name by which sidecars call a gateway's services (`outbound_.443_._.api.openai.com`); any other name as it is.
+fn named_by_mesh(name: &[u8]) -> &[u8] {
+    let rest = name.strip_prefix(b"outbound_.");
+    let parts = rest.and_then(|rest| std::str::from_utf8(rest).ok()).map(|rest| rest.splitn(3, "_."));
+    parts.and_then(|mut parts| parts.nth(2)).map_or(name, str::as_bytes)
 }
 
 /// The host to hold rules against, and whether that is for want of a name: then it is the service that the proxy chose, or the

@@ -104,6 +104,27 @@ impl Parser {
     }
 }
 
+/// Whether the first bytes of a connection may begin HTTP: a request line of HTTP/1 (RFC 9112, section 3), as far as it has come,
+/// or the preface of HTTP/2 (RFC 9113, section 3.4).
+#[must_use]
+pub fn begins_http(bytes: &[u8]) -> bool {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const LONGEST_METHOD: usize = 24;
+    let (start, preface) = (bytes.len().min(PREFACE.len()), PREFACE);
+    if bytes.get(..start) == preface.get(..start) {
+        return !bytes.is_empty();
+    }
+    let method = bytes.iter().take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-').count();
+    if method == 0 || method > LONGEST_METHOD {
+        return false;
+    }
+    let Some([b' ', rest @ ..]) = bytes.get(method..) else { return bytes.len() == method };
+    match rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).and_then(|end| rest.get(..end)) {
+        Some(line) => line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"),
+        None => rest.iter().all(|byte| !byte.is_ascii_control()),
+    }
+}
+
 /// One record at the start of some bytes.
 enum Record<'b> {
     /// It may be one; what has come of its content.

@@ -374,3 +374,32 @@ proptest! {
         prop_assert_eq!(client(&bytes).server_name, Some(name));
     }
 }
+
+#[test]
+fn http_is_known_by_its_first_bytes() {
+    let http: [&[u8]; 7] = [
+        b"G",
+        b"GET",
+        b"GET /",
+        b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"M-SEARCH * HTTP/1.0\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0",
+        b"CONNECT x:443 HTTP/1.1\r\n",
+    ];
+    for bytes in http {
+        assert!(egress_core::hello::begins_http(bytes), "{:?}", String::from_utf8_lossy(bytes));
+    }
+    let other: [&[u8]; 8] = [
+        b"",
+        b"\x16\x03\x01",
+        b"SSH-2.0-x\r\n",
+        b"get / HTTP/1.1\r\n",
+        b"GET / RTSP/1.0\r\n",
+        b"GET \x00\x01",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"\0\0\0\x08",
+    ];
+    for bytes in other {
+        assert!(!egress_core::hello::begins_http(bytes), "{:?}", String::from_utf8_lossy(bytes));
+    }
+}
