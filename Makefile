@@ -17,6 +17,8 @@ CARGO_TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 
 PORT ?= 8080
 ADMIN_PORT ?= 9901
+EGRESS_PORT ?= 8081
+EGRESS_TLS_PORT ?= 8443
 TOOLS_PROFILE := --profile tools
 RCCTL = $(CARGO_TARGET)/tools/rcctl
 
@@ -61,7 +63,7 @@ start-demo:
 		export UNLEASH_SERVER POSTGRES_BIN; \
 	fi; \
 	exec $(CARGO_TARGET)/tools/demo --envoy "$$envoy" $$launcher $(ONCE) $(if $(UNLEASH),--unleash) \
-		--port $(PORT) --admin-port $(ADMIN_PORT)
+		--port $(PORT) --admin-port $(ADMIN_PORT) --egress-port $(EGRESS_PORT) --egress-tls-port $(EGRESS_TLS_PORT)
 
 .PHONY: test
 test: unit wasm-test e2e ## Runs all tests: native, wasm in Node, and in real Envoys of two versions.
@@ -90,6 +92,12 @@ e2e: build ## Tests of the built filters in real Envoys: 1.36 and the newest.
 	UNLEASH_SERVER=$$unleash POSTGRES_BIN=$$postgres OPENFEATURE_CLIENTS=$$clients NODE=$$node \
 		cargo test --locked --quiet --tests -p harness -p e2e
 
+.PHONY: soak
+soak: build ## A million events through a real Envoy whose collector is away: memory stays flat (minutes).
+	@. tools/versions.env; envoy=$$(tools/envoy.sh --exact --version "$$ENVOY_VERSION") && \
+	ENVOY_BINARIES="$$envoy" SOAK_EVENTS=1000000 \
+		cargo test --locked --quiet -p e2e --test egress_export memory_is_flat -- --nocapture
+
 .PHONY: test-toolchain
 test-toolchain: ## Tests the way to build wasm where rustup can download nothing.
 	@tools/test-toolchain.sh
@@ -107,7 +115,7 @@ lint: setup rcctl ## Formatting, clippy natively and for wasm, docs, shell scrip
 	@tools/wasm-cargo clippy --locked --quiet --target $(WASM_TARGET) $(addprefix -p ,$(WASM_CRATES)) -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --workspace --no-deps $(addprefix --exclude ,$(FILTERS) $(BENCH_FILTERS))
 	@shellcheck=$$(tools/shellcheck.sh) && $$shellcheck -x tools/*.sh tools/wasm-cargo .ci/run
-	@$(RCCTL) lint --strict wasmplugins/*.yaml deploy/local/*.json
+	@$(RCCTL) lint --strict wasmplugins/*.yaml deploy/local/*.json deploy/egress/components/*/*.json
 	@echo "lint passed"
 
 .PHONY: fmt
@@ -122,6 +130,7 @@ schema: rcctl ## Writes the JSON Schemas and the READMEs' tables of fields anew.
 		sed -i.bak -e "/<!-- fields -->/,/<!-- end of fields -->/{//!d;}" -e "/<!-- fields -->/r $(CARGO_TARGET)/fields.md" filters/$$filter/README.md; \
 		rm filters/$$filter/README.md.bak; \
 	done
+	@$(RCCTL) schema egress-audit --event > filters/egress-audit/core/event.schema.json
 
 .PHONY: clean
 clean: ## Removes what was built and installed here.

@@ -227,6 +227,7 @@ fn exempt(exemption: Exemption) -> String {
         Exemption::Off => "the mode is off",
         Exemption::Internal => "the call stays inside the mesh, which scope: external leaves alone",
         Exemption::ServerFirst => "the server speaks first, so that nothing names a host",
+        Exemption::Requests => "the proxy takes the connection apart, and its requests are looked at one by one",
     };
     format!("yes ({}): {why}", exemption.as_str())
 }

@@ -236,7 +236,7 @@ fn explain_refuses_what_it_cannot_tell() {
 
 #[test]
 fn the_checked_in_schemas_and_the_readmes_tables_are_current() {
-    for filter in ["canary-router", "flag-headers"] {
+    for filter in ["canary-router", "flag-headers", "egress-audit"] {
         let folder = root().join("filters").join(filter);
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
         let why = "run `make schema`";
@@ -362,7 +362,7 @@ fn blocks(filter: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn the_readmes_examples_are_without_mistakes_and_explained_as_they_say() {
-    for filter in ["canary-router", "flag-headers"] {
+    for filter in ["canary-router", "flag-headers", "egress-audit"] {
         let example = blocks(filter, "json").remove(0);
         let said = rcctl(&["lint", "--strict", "-"], &example);
         assert_eq!((said.code, said.out.as_str()), (0, "1 configurations, 0 mistakes, 0 warnings\n"));
