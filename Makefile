@@ -12,7 +12,7 @@ WASM_TARGET := wasm32-wasip1
 BENCH_FILTERS := bench-empty bench-same-calls
 WASM_CRATES := filter-host filter-runtime $(FILTERS) $(BENCH_FILTERS)
 # The crates without a proxy in sight, which run in Node as well.
-CORE_CRATES := canary-core
+CORE_CRATES := canary-core egress-core
 CARGO_TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 
 PORT ?= 8080

@@ -117,7 +117,7 @@ fn strict_takes_warnings_as_mistakes() {
 
 #[test]
 fn the_checked_in_manifests_are_without_mistakes() {
-    for (filter, configurations) in [("canary-router", 2), ("flag-headers", 3)] {
+    for (filter, configurations) in [("canary-router", 2), ("flag-headers", 3), ("egress-audit", 2)] {
         let manifest = root().join(format!("wasmplugins/{filter}.yaml"));
         let local = root().join(format!("deploy/local/{filter}.json"));
         let said = rcctl(&["lint", "--strict", manifest.to_str().unwrap(), local.to_str().unwrap()], "");

@@ -11,6 +11,7 @@ use filter_request::Pairs;
 const CLUSTER: &[u8] = b"xds\0cluster_name";
 const DESTINATION: &[u8] = b"destination\0address";
 const SERVER_NAME: &[u8] = b"connection\0requested_server_name";
+const TLS_VERSION: &[u8] = b"connection\0tls_version";
 const MUTUAL_TLS: &[u8] = b"connection\0mtls";
 const PEER_URI: &[u8] = b"connection\0uri_san_peer_certificate";
 const PROTOCOL: &[u8] = b"request\0protocol";
@@ -76,7 +77,11 @@ impl Proxy for HostProxy {
 
     /// What an application says to its own sidecar comes without TLS.
     fn server_name(&self) -> Option<Vec<u8>> {
-        if self.kind == ProxyKind::Sidecar { None } else { property::get(SERVER_NAME) }
+        if self.kind == ProxyKind::Sidecar {
+            return None;
+        }
+        let name = property::get(SERVER_NAME).filter(|name| !name.is_empty());
+        name.or_else(|| property::get(TLS_VERSION).filter(|version| !version.is_empty()).map(|_| Vec::new()))
     }
 
     fn principal(&self) -> Option<String> {

@@ -2,6 +2,7 @@
 //! things: prepare `.run/`, start Unleash if that is wanted, and Envoy, tell the story (which fails where a claim does not hold),
 //! then watch for edits until Ctrl-C. What was started is stopped in the end, whatever the end is.
 
+mod egress;
 mod flags;
 mod plugin;
 mod proxy;
@@ -20,12 +21,13 @@ use clap::Parser;
 use harness::{Error, Result, workspace_root};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::egress::Calls;
 use crate::proxy::{Launch, Proxy};
-use crate::state::State;
+use crate::state::{Ports, State};
 use crate::story::Users;
 use crate::unleash::Unleash;
 
-/// Runs flag-headers and canary-router in an Envoy on this machine and shows what it does.
+/// Runs flag-headers, canary-router and egress-audit in an Envoy on this machine and shows what it does.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The Envoy to run.
@@ -46,6 +48,12 @@ struct Arguments {
     /// The port of Envoy's admin interface.
     #[arg(long, default_value_t = 9901, value_parser = clap::value_parser!(u16).range(1..))]
     admin_port: u16,
+    /// The port for HTTP that ai-gateway sends out of the mesh.
+    #[arg(long, default_value_t = 8081, value_parser = clap::value_parser!(u16).range(1..))]
+    egress_port: u16,
+    /// The port for TLS that it sends.
+    #[arg(long, default_value_t = 8443, value_parser = clap::value_parser!(u16).range(1..))]
+    egress_tls_port: u16,
 }
 
 /// Prints a line. A reader who has gone away ends the demo.
@@ -73,7 +81,12 @@ async fn demo(arguments: &Arguments) -> Result<()> {
     let launch = Launch::new(arguments.envoy.as_deref(), arguments.func_e.as_deref())?;
     // All paths in Envoy's configuration are relative to the repository's root.
     std::env::set_current_dir(workspace_root())?;
-    let mut state = State::prepare(arguments.port, arguments.admin_port)?;
+    let mut state = State::prepare(Ports {
+        gateway: arguments.port,
+        admin: arguments.admin_port,
+        egress: arguments.egress_port,
+        egress_tls: arguments.egress_tls_port,
+    })?;
     let unleash = if arguments.unleash { Some(ends.before(Unleash::start()).await?) } else { None };
     let launch = match &unleash {
         Some(unleash) => {
@@ -98,23 +111,29 @@ async fn demo(arguments: &Arguments) -> Result<()> {
     outcome
 }
 
-/// What users got in the end, by which later changes are told.
+/// What users got in the end, and what came of calls, by which later changes are told.
 struct Shown {
     arms: Users,
     flags: Users,
+    http: Calls,
+    tls: Calls,
 }
 
 /// Waits for Envoy and tells the story.
 async fn show(proxy: &mut Proxy, state: &State, unleash: Option<&Unleash>) -> Result<Shown> {
     proxy.live().await?;
     let arms = story::tell(proxy, state).await?;
-    let Some(unleash) = unleash else {
-        return Ok(Shown { arms, flags: flags::tell(proxy, state, "bootstrap").await? });
+    let (flags, chapter) = match unleash {
+        None => (flags::tell(proxy, state, "bootstrap").await?, 8),
+        Some(unleash) => {
+            flags::live(proxy).await?;
+            let mut flags = flags::tell(proxy, state, "live").await?;
+            flags::flip(proxy, unleash, &mut flags).await?;
+            (flags, 9)
+        }
     };
-    flags::live(proxy).await?;
-    let mut flags = flags::tell(proxy, state, "live").await?;
-    flags::flip(proxy, unleash, &mut flags).await?;
-    Ok(Shown { arms, flags })
+    let (http, tls) = egress::tell(proxy, chapter).await?;
+    Ok(Shown { arms, flags, http, tls })
 }
 
 /// Says how to go on from here, and reports edits for as long as Envoy runs.

@@ -20,8 +20,14 @@ pub(crate) struct Plugin {
     pub(crate) path: &'static str,
     /// A new version of it, before it is renamed.
     new: &'static str,
+    /// What its envelope says of the kind of filter, and of what is done when the filter fails.
+    kind: &'static str,
+    failure_policy: &'static str,
     /// The configuration to start with.
     example: &'static str,
+    /// What becomes of a part of a configuration that is wrong and has no last good form, and of one that is wrong as a whole.
+    pub(crate) part_amiss: &'static str,
+    pub(crate) all_amiss: &'static str,
     /// A variable of Envoy's environment that it may read.
     variable: Option<&'static str>,
 }
@@ -32,6 +38,10 @@ pub(crate) static CANARY: Plugin = Plugin {
     wasm: "dist/canary-router.wasm",
     path: ".run/canary-router.yaml",
     new: ".run/canary-router.new.yaml",
+    kind: "http",
+    failure_policy: "FAIL_OPEN",
+    part_amiss: OFF,
+    all_amiss: STRIPS,
     example: "deploy/local/canary-router.json",
     variable: None,
 };
@@ -42,12 +52,50 @@ pub(crate) static FLAGS: Plugin = Plugin {
     wasm: "dist/flag-headers.wasm",
     path: ".run/flag-headers.yaml",
     new: ".run/flag-headers.new.yaml",
+    kind: "http",
+    failure_policy: "FAIL_OPEN",
+    part_amiss: OFF,
+    all_amiss: STRIPS,
     example: "deploy/local/flag-headers.json",
     variable: Some(UNLEASH_TOKEN),
 };
 
+/// egress-audit for HTTP.
+pub(crate) static EGRESS: Plugin = Plugin {
+    name: "default.egress-audit",
+    wasm: "dist/egress-audit.wasm",
+    path: ".run/egress-audit.yaml",
+    new: ".run/egress-audit.new.yaml",
+    kind: "http",
+    // what enforces must not be gone around by making it fail
+    failure_policy: "FAIL_RELOAD",
+    example: "deploy/local/egress-audit.json",
+    part_amiss: DENIES,
+    all_amiss: DEFAULTS,
+    variable: None,
+};
+
+/// egress-audit for TLS: the same module with the same configuration.
+pub(crate) static EGRESS_TLS: Plugin = Plugin {
+    name: "default.egress-audit-tls",
+    wasm: "dist/egress-audit.wasm",
+    path: ".run/egress-audit-tls.yaml",
+    new: ".run/egress-audit-tls.new.yaml",
+    kind: "network",
+    failure_policy: "FAIL_RELOAD",
+    example: "deploy/local/egress-audit.json",
+    part_amiss: DENIES,
+    all_amiss: DEFAULTS,
+    variable: None,
+};
+
 /// All of them.
-pub(crate) static PLUGINS: [&Plugin; 2] = [&FLAGS, &CANARY];
+pub(crate) static PLUGINS: [&Plugin; 4] = [&FLAGS, &CANARY, &EGRESS, &EGRESS_TLS];
+
+const OFF: &str = "is off";
+const STRIPS: &str = "nothing is decided, and clients' headers are still removed";
+const DENIES: &str = "denies what it would be for";
+const DEFAULTS: &str = "no policy is left, and the defaults go on under as much of `mode` as can be read";
 
 /// Where flag-headers finds its token for Unleash.
 pub(crate) const UNLEASH_TOKEN: &str = "UNLEASH_API_TOKEN";
@@ -109,8 +157,13 @@ impl Plugin {
         Some(Stamp { inode: metadata.ino(), size: metadata.size(), modified: metadata.modified().ok() })
     }
 
+    /// The name under which Envoy counts what it made of the file.
+    pub(crate) fn stat(&self, what: &str) -> String {
+        format!("extension_config_discovery.{}_filter.{}.{what}", self.kind, self.name)
+    }
+
     fn envelope(&self, configuration: &str) -> String {
-        let Self { name, wasm, path, variable, .. } = self;
+        let Self { name, wasm, path, kind, failure_policy, variable, .. } = self;
         let filter = name.trim_start_matches("default.");
         let variable = variable.map_or(String::new(), |variable| {
             format!("\n        environment_variables: {{host_env_keys: [{variable}]}}")
@@ -126,11 +179,11 @@ resources:
 - "@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig
   name: {name}
   typed_config:
-    "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+    "@type": type.googleapis.com/envoy.extensions.filters.{kind}.wasm.v3.Wasm
     config:
       name: {name}
       root_id: {name}
-      failure_policy: FAIL_OPEN
+      failure_policy: {failure_policy}
       vm_config:
         runtime: envoy.wasm.runtime.v8
         code: {{local: {{filename: {wasm}}}}}{variable}

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{Admin, Error, Process, Result};
+use harness::{Admin, Error, Logs, Process, Result};
 use serde_json::Value;
 
+use crate::egress::Outbound;
 use crate::plugin::{CANARY, PLUGINS, Plugin, UNLEASH_TOKEN};
 use crate::say;
 use crate::state::State;
@@ -25,7 +26,8 @@ const LOAD: Duration = Duration::from_secs(1);
 /// How long Envoy may take to end by itself.
 const STOP: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(10);
-const LOG: &str = ".run/envoy.log";
+/// Its log, with the filters' JSON lines in it.
+pub(crate) const LOG: &str = ".run/envoy.log";
 
 /// What is started.
 pub(crate) struct Launch {
@@ -94,6 +96,8 @@ pub(crate) struct Proxy {
     admin: Admin,
     /// Where it listens.
     pub(crate) gateway: SocketAddr,
+    /// Where it takes what ai-gateway calls.
+    pub(crate) outbound: Outbound,
 }
 
 impl Proxy {
@@ -106,7 +110,8 @@ impl Proxy {
         command.push("--disable-hot-restart".to_owned());
         say(format_args!("Starting {} -c {} ...", launch.command.join(" "), state.bootstrap))?;
         let process = Process::spawn(&command, &launch.env, Some(&PathBuf::from(LOG)))?;
-        Ok(Self { process, admin: Admin::new(state.admin), gateway: state.gateway })
+        let (admin, outbound) = (Admin::new(state.admin), state.outbound.clone());
+        Ok(Self { process, admin, gateway: state.gateway, outbound })
     }
 
     /// Waits until it serves, with the filters at work.
@@ -133,8 +138,12 @@ impl Proxy {
         let version = info["version"].as_str().and_then(|text| text.split('/').nth(1)).unwrap_or("of unknown version");
         let (port, admin) = (self.gateway.port(), self.admin.addr().port());
         let took = start.elapsed().as_secs_f64();
-        say(format_args!("Envoy {version} with flag-headers and canary-router is up after {took:.1} s."))?;
+        let (http, tls) = (self.outbound.http.port(), self.outbound.tls.addr.port());
+        say(format_args!(
+            "Envoy {version} with flag-headers, canary-router and egress-audit is up after {took:.1} s."
+        ))?;
         say(format_args!("   gateway   http://localhost:{port}   (host {HOST}; /health)"))?;
+        say(format_args!("   egress    http://localhost:{http}, and TLS on {tls}   (what ai-gateway calls)"))?;
         say(format_args!("   admin     http://localhost:{admin}"))
     }
 
@@ -144,6 +153,11 @@ impl Proxy {
             None => Ok(()),
             Some(status) => Err(self.failed(&format!("ended ({status})"))),
         }
+    }
+
+    /// Its log so far.
+    pub(crate) fn logs(&self) -> &Logs {
+        self.process.logs()
     }
 
     fn failed(&self, what: &str) -> Error {
@@ -207,9 +221,8 @@ impl Proxy {
     }
 
     async fn count(&self, plugin: &Plugin) -> Result<Count> {
-        let prefix = format!("extension_config_discovery.http_filter.{}.update_", plugin.name);
         let stats = self.admin.counters(r"^extension_config_discovery\.").await?;
-        let count = |what: &str| stats.get(&format!("{prefix}{what}")).copied().unwrap_or_default();
+        let count = |what: &str| stats.get(&plugin.stat(&format!("update_{what}"))).copied().unwrap_or_default();
         Ok(Count { taken: count("success"), refused: count("rejected") + count("failure") })
     }
 

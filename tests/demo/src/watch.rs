@@ -1,5 +1,6 @@
 //! After the story: what to try, and a line for every edit of a configuration: what Envoy and the filter made of it, and whom
-//! it moved. With an Unleash also a line for every flip there that moves a user.
+//! it moved, or which of the demo's calls out of the mesh have another end. With an Unleash also a line for every flip there that
+//! moves a user.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -7,8 +8,9 @@ use harness::Result;
 use serde_json::Value;
 
 use crate::Shown;
+use crate::egress::{self, Calls};
 use crate::flags::{FLAG, FLAGS_HOST};
-use crate::plugin::{CANARY, FLAGS, Plugin, Stamp};
+use crate::plugin::{CANARY, EGRESS, EGRESS_TLS, FLAGS, Plugin, Stamp};
 use crate::proxy::{Mark, Outcome, Proxy};
 use crate::say;
 use crate::state::State;
@@ -39,13 +41,18 @@ pub(crate) fn explain(state: &State, shown: &Shown, unleash: Option<&Unleash>) -
     say(format_args!("   curl -H 'host: {FLAGS_HOST}' localhost:{port}/runtime-control/flags?userId={one}   # why"))?;
     say(format_args!("   curl localhost:{port}/health"))?;
     say(format_args!("   curl -s localhost:{admin}/stats/prometheus | grep runtime_control"))?;
-    say("   tail -f .run/envoy.log   # what the rule that only reports would do, as JSON")?;
+    egress::explain(state)?;
+    say("   tail -f .run/envoy.log   # what rules that only report would do, and all calls out of the mesh, as JSON")?;
     say(format_args!(
-        "\nChange it while it runs: the configurations are in {path} and {}, and Envoy takes a file that is renamed over one:\n",
-        FLAGS.path
+        "\nChange it while it runs: the configurations are in {path}, {}, {} and {};\nEnvoy takes a file that is renamed over one:\n",
+        FLAGS.path, EGRESS.path, EGRESS_TLS.path
     ))?;
     say(format_args!(
         "   sed 's/\"weight\": 10}}/\"weight\": 50}}/' {path} > .run/new.yaml && mv .run/new.yaml {path}"
+    ))?;
+    say(format_args!(
+        "   sed 's/\"mode\": \"report\"/\"mode\": \"enforce\"/' {0} > .run/new.yaml && mv .run/new.yaml {0}",
+        EGRESS.path
     ))?;
     say(format_args!("   cp {path} .run/new.yaml; vi .run/new.yaml; mv .run/new.yaml {path}"))?;
     match unleash {
@@ -63,17 +70,43 @@ pub(crate) fn explain(state: &State, shown: &Shown, unleash: Option<&Unleash>) -
     }
 }
 
-/// A plugin's file, and what its users got when they last asked.
-struct Watched {
+/// Those who show what an edit does.
+trait Witness {
+    /// Asks again, and tells what is not as it was.
+    async fn changes(&mut self, proxy: &Proxy) -> Result<String>;
+}
+
+impl Witness for Users {
+    async fn changes(&mut self, proxy: &Proxy) -> Result<String> {
+        let moves = self.moves(proxy).await?;
+        let who = if moves.is_empty() { "none".to_owned() } else { moves.join("; ") };
+        Ok(format!("moved, of the 20 users: {who}"))
+    }
+}
+
+impl Witness for Calls {
+    async fn changes(&mut self, proxy: &Proxy) -> Result<String> {
+        let changes = self.moves(proxy).await?;
+        let which = if changes.is_empty() {
+            " none".to_owned()
+        } else {
+            format!("\n           {}", changes.join("\n           "))
+        };
+        Ok(format!("changed, of the demo's calls:{which}"))
+    }
+}
+
+/// A plugin's file, and what its witnesses got when they last asked.
+struct Watched<W> {
     plugin: &'static Plugin,
     mark: Mark,
     seen: Option<Stamp>,
-    users: Users,
+    witness: W,
 }
 
-impl Watched {
-    async fn new(proxy: &Proxy, plugin: &'static Plugin, users: Users) -> Result<Self> {
-        Ok(Self { plugin, mark: proxy.mark(plugin).await?, seen: plugin.stamp(), users })
+impl<W: Witness> Watched<W> {
+    async fn new(proxy: &Proxy, plugin: &'static Plugin, witness: W) -> Result<Self> {
+        Ok(Self { plugin, mark: proxy.mark(plugin).await?, seen: plugin.stamp(), witness })
     }
 
     /// Tells what came of an edit, if there was one.
@@ -98,9 +131,7 @@ impl Watched {
         let note = if in_place { " (edited in place, so the demo renamed a copy over it)" } else { "" };
         tell(plugin, &outcome, note)?;
         if let Outcome::Loaded(_) = outcome {
-            let moves = self.users.moves(proxy).await?;
-            let who = if moves.is_empty() { "none".to_owned() } else { moves.join("; ") };
-            say(format_args!("         moved, of the 20 users: {who}"))?;
+            say(format_args!("         {}", self.witness.changes(proxy).await?))?;
         }
         Ok(())
     }
@@ -110,15 +141,19 @@ impl Watched {
 pub(crate) async fn edits(proxy: &mut Proxy, shown: Shown, unleash: bool) -> Result<()> {
     let mut canary = Watched::new(proxy, &CANARY, shown.arms).await?;
     let mut flags = Watched::new(proxy, &FLAGS, shown.flags).await?;
+    let mut http = Watched::new(proxy, &EGRESS, shown.http).await?;
+    let mut tls = Watched::new(proxy, &EGRESS_TLS, shown.tls).await?;
     let mut looked = Instant::now();
     loop {
         tokio::time::sleep(POLL).await;
         proxy.check_alive()?;
         canary.look(proxy).await?;
         flags.look(proxy).await?;
+        http.look(proxy).await?;
+        tls.look(proxy).await?;
         if unleash && looked.elapsed() >= LOOK {
             looked = Instant::now();
-            for moved in flags.users.moves(proxy).await? {
+            for moved in flags.witness.moves(proxy).await? {
                 say(format_args!("{} Unleash: {FLAG} {moved}", clock()))?;
             }
         }
@@ -130,10 +165,12 @@ fn tell(plugin: &Plugin, outcome: &Outcome, note: &str) -> Result<()> {
     match outcome {
         Outcome::Loaded(line) => {
             let runs = match line["state"].as_str().unwrap_or_default() {
-                "ok" => "taken: all of it runs",
-                "partial" => "taken in part: what is wrong runs in its last good form, or is off",
-                "last_good" => "not readable: the last good configuration goes on",
-                _ => "not usable: nothing is decided, and clients' headers are still removed",
+                "ok" => "taken: all of it runs".to_owned(),
+                "partial" => {
+                    format!("taken in part: what is wrong runs in its last good form, or {}", plugin.part_amiss)
+                }
+                "last_good" => "not readable: the last good configuration goes on".to_owned(),
+                _ => format!("not usable: {}", plugin.all_amiss),
             };
             say(format_args!("{clock} {}: {runs}{note}", plugin.path))?;
             for kind in ["errors", "unknown", "warnings"] {

@@ -6,7 +6,9 @@ use e2e::egress_tls::{
     ALLOWED, ANTHROPIC, DENIED, UNKNOWN, extended, hello, hosts, in_records, leading, message, renamed,
 };
 use e2e::with;
-use harness::{Endpoint, H2Client, Listener, Pki, RawClient, Request, TcpServer, Upstream, static_cluster};
+use harness::{
+    Endpoint, H2Client, HelloPieces, Listener, Pki, RawClient, Request, TcpServer, Upstream, static_cluster,
+};
 use serde_json::{Value, json};
 
 /// An outside that speaks TLS as each of these names, and who trusts it.
@@ -123,7 +125,7 @@ async fn a_hello_byte_by_byte_or_in_many_records_is_read_and_passes_untouched() 
 async fn a_handshake_completes_however_its_hello_is_sent() {
     let (outside, pki) = tls_outside(&["*.anthropic.com"]);
     each(leading(hosts("enforce"), ANTHROPIC, outside.addr()), async |sidecar| {
-        let shapes: [fn(&[u8]) -> Vec<Vec<u8>>; 4] = [
+        let shapes: [HelloPieces; 4] = [
             |hello| hello.iter().map(|byte| vec![*byte]).collect(),
             |hello| in_records(&message(hello), 1),
             |hello| vec![in_records(&message(hello), 16).concat()],

@@ -57,7 +57,7 @@ pub use self::bootstrap::{
     Bootstrap, ClientCert, JwtNeed, Listener, http2_cluster, merge, route_on_header, route_to, static_cluster,
     virtual_hosts, with_tls,
 };
-pub use self::client::{Endpoint, H2Client, RawClient, TcpClient, client_hello, get_many, run_many};
+pub use self::client::{Endpoint, H2Client, HelloPieces, RawClient, TcpClient, client_hello, get_many, run_many};
 pub use self::ecds::{EcdsFile, Update};
 pub use self::envoy::{Envoy, EnvoyOptions};
 pub use self::error::{Error, Result};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -372,7 +373,12 @@ async fn http1(mut http: Http1<Box<dyn Stream>>, connection: usize, shared: &Sha
         let head_only = request.method == "HEAD";
         let close = request.headers.has_token("connection", "close");
         let reply = shared.answer(request);
-        if !send1(&mut http, reply, head_only).await? || close {
+        let goes_on = send1(&mut http, reply, head_only).await?;
+        if goes_on && close {
+            // over TLS, an end that can be told from a cut
+            return http.io.shutdown().await;
+        }
+        if !goes_on {
             return Ok(());
         }
     }

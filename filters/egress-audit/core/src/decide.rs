@@ -209,11 +209,14 @@ fn look<'a>(policy: &Policy, call: &Call<'a>) -> Seen<'a> {
                 b"" => Ok(None),
                 authority => Authority::parse(authority).map(Some),
             };
-            let server_name = call.proxy.server_name().filter(|name| !name.is_empty());
+            let server_name = call.proxy.server_name();
+            let absent = server_name.as_ref().is_some_and(Vec::is_empty);
+            let server_name = server_name.filter(|_| !absent);
             let host = named.as_ref().ok().and_then(Option::as_ref).map(|named| &named.host);
             let sni_host = match (&server_name, host) {
                 (Some(name), Some(host)) if Host::parse(named_by_mesh(name)).as_ref() == Ok(host) => SniHost::Same,
                 (Some(_), _) => SniHost::Mismatch,
+                (None, _) if absent => SniHost::SniAbsent,
                 (None, _) => SniHost::Unseen,
             };
             Seen { named, request: Some(request), leads, server_name: server_name.map(Cow::Owned), sni_host }

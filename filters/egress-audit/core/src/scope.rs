@@ -20,7 +20,8 @@ pub trait Proxy {
     fn cluster(&self) -> Option<Vec<u8>>;
     /// The address that the client connected to.
     fn destination(&self) -> Option<SocketAddr>;
-    /// The name in the handshake of a connection whose TLS ended in this proxy.
+    /// The name in the handshake of a connection whose TLS ended in this proxy; an empty one where that names none, or
+    /// where the listener has no `tls_inspector` to read it (Istio's have).
     fn server_name(&self) -> Option<Vec<u8>>;
     /// The identity of the peer that is connected by mutual TLS.
     fn principal(&self) -> Option<String>;

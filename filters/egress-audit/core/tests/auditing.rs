@@ -1,5 +1,6 @@
 //! What becomes of events: folding, chains, what was seen before, the queue for the collector, and the form that it takes.
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod common;

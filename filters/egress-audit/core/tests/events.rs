@@ -1,5 +1,6 @@
 //! What is told of a call: every event is of the published shape, on one line, and holds nothing that it should not.
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod common;

@@ -1,6 +1,7 @@
 //! What the first bytes of a connection are: ClientHellos written by hand and by rustls, in any pieces and records, and what is
 //! none.
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::sync::Arc;

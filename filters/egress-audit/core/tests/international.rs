@@ -1,6 +1,7 @@
 //! International names: what is turned into ASCII here is turned into the same by the whole of UTS #46, and punycode is that of
 //! RFC 3492.
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod common;

@@ -8,6 +8,8 @@ use common::{example, told, with};
 use egress_core::lint::warnings;
 use filter_config::Report;
 use serde_json::{Value, json};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// What is told of a configuration, where `com`, `co.uk` and `github.io` are public suffixes.
 fn lint(config: &Value) -> Vec<String> {

@@ -8,8 +8,11 @@ use common::{Memory, Stating, ai_gateway, decision, example, get, loaded, outsid
 use egress_core::config::{Mode, Scope};
 use egress_core::{Policy, Reason};
 use filter_config::ConfigState;
+#[cfg(not(target_arch = "wasm32"))]
 use proptest::prelude::*;
 use serde_json::{Value, json};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn passes(policy: &Policy, authority: &str) -> bool {
     !decision(policy, &get(authority), &outside()).denies()
@@ -344,6 +347,7 @@ fn what_asks_for_requests_is_read_as_istio_has_it() {
 }
 
 /// Everything that a configuration may hold, with something else at one place.
+#[cfg(not(target_arch = "wasm32"))]
 fn damaged() -> impl Strategy<Value = Value> {
     let values = prop_oneof![
         Just(Value::Null),
@@ -372,6 +376,7 @@ fn collect(value: &Value, at: &str, places: &mut Vec<String>) {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 proptest! {
     #[test]
     fn any_damage_leaves_something_that_decides(config in damaged(), before in any::<bool>()) {

@@ -1,5 +1,6 @@
 //! Hosts that look like an allowed one, held against Unicode's own table of confusables (the crate `unicode-security`).
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod common;

@@ -8,6 +8,8 @@ use common::{Stated, Stating, exemption, get, policy, tls};
 use egress_core::decide::Exemption;
 use egress_core::scope::Leads;
 use serde_json::json;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A call through a cluster of that name.
 fn through(cluster: &str, destination: &str) -> Stated {

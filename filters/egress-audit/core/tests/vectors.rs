@@ -4,6 +4,7 @@
 //! What is refused here and taken there is safe: a refused host is denied, with its reason. What is taken has to come out the
 //! same.
 
+#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod common;

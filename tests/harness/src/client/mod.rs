@@ -20,6 +20,9 @@ pub use self::tcp::{TcpClient, client_hello};
 use crate::error::{Context, Result};
 use crate::http1::Stream;
 
+/// Makes pieces of a ClientHello.
+pub type HelloPieces = fn(&[u8]) -> Vec<Vec<u8>>;
+
 /// Where a client connects to, and with which TLS if any. A `SocketAddr` converts into a plain one.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -28,7 +31,7 @@ pub struct Endpoint {
     /// TLS from [`Pki::client_config`](crate::Pki::client_config), with the server name for SNI and for the check of its certificate.
     pub tls: Option<(Arc<rustls::ClientConfig>, String)>,
     /// How the ClientHello goes out: the pieces in which it is sent, each once the peer has read the one before. Whole unless set.
-    pub hello: Option<fn(&[u8]) -> Vec<Vec<u8>>>,
+    pub hello: Option<HelloPieces>,
 }
 
 impl From<SocketAddr> for Endpoint {
@@ -51,7 +54,7 @@ impl Endpoint {
 
     /// The same with the ClientHello sent in these pieces, each once the peer has read the one before.
     #[must_use]
-    pub fn hello(mut self, pieces: fn(&[u8]) -> Vec<Vec<u8>>) -> Self {
+    pub fn hello(mut self, pieces: HelloPieces) -> Self {
         self.hello = Some(pieces);
         self
     }
@@ -72,8 +75,8 @@ impl Endpoint {
         let tcp = tcp.into_std()?;
         let mut writer = TcpStream::from_std(tcp.try_clone()?)?;
         let mut hello = Ok(Vec::new());
-        let connecting = connector
-            .connect_with(name, TcpStream::from_std(tcp)?, |session| hello = self::tcp::opening(session));
+        let connecting =
+            connector.connect_with(name, TcpStream::from_std(tcp)?, |session| hello = self::tcp::opening(session));
         for piece in shape(&hello?) {
             writer.write_all(&piece).await?;
             self::tcp::taken(&writer).await?;

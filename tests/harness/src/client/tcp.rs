@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +20,8 @@ pub struct TcpClient {
 impl TcpClient {
     /// Connects.
     pub async fn connect(to: SocketAddr) -> Result<Self> {
-        let tcp = within(TIMEOUT, "connecting", TcpStream::connect(to)).await?.context(format_args!("connecting to {to}"))?;
+        let tcp =
+            within(TIMEOUT, "connecting", TcpStream::connect(to)).await?.context(format_args!("connecting to {to}"))?;
         tcp.set_nodelay(true)?;
         Ok(Self { tcp })
     }
@@ -81,7 +83,11 @@ pub(super) fn opening(session: &mut rustls::ClientConnection) -> Result<Vec<u8>>
 /// Waits until the peer, on this machine, has read all that was sent to it. Where the kernel does not tell, it is not waited for.
 pub(super) async fn taken(tcp: &TcpStream) -> Result<()> {
     let (here, there) = (tcp.local_addr()?, tcp.peer_addr()?);
-    let empty = async { while waiting(here, there) { tokio::task::yield_now().await } };
+    let empty = async {
+        while waiting(here, there) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
     within(TIMEOUT, "the peer to read what was sent", empty).await
 }
 
@@ -95,7 +101,8 @@ fn waiting(here: SocketAddr, there: SocketAddr) -> bool {
     // sl local remote state sent-and-not-acknowledged:come-and-not-read …
     table.lines().any(|line| {
         let mut words = line.split_whitespace().skip(1);
-        let (Some(local), Some(remote), Some(_), Some(queues)) = (words.next(), words.next(), words.next(), words.next())
+        let (Some(local), Some(remote), Some(_), Some(queues)) =
+            (words.next(), words.next(), words.next(), words.next())
         else {
             return false;
         };
