@@ -34,9 +34,10 @@ setup: ## Makes sure that wasm can be built; the second call is instant.
 .PHONY: build
 build: setup rcctl ## Builds the filters into dist/, and checks their imports.
 	@echo "building $(FILTERS) (a minute the first time)"
-	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) $(addprefix -p ,$(FILTERS))
 	@mkdir -p dist
+	@# each by itself: built together, what one filter asks of a library would be in all of them
 	@for filter in $(FILTERS); do \
+		tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) -p $$filter; \
 		tools/wasm-opt.sh $(CARGO_TARGET)/$(WASM_TARGET)/release/$${filter//-/_}.wasm dist/$$filter.wasm; \
 	done
 	@$(RCCTL) module $(FILTERS:%=dist/%.wasm)

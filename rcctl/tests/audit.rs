@@ -71,7 +71,7 @@ fn suggest_prints_policies_and_the_meshs_resources() {
     ];
     let told: Vec<String> = calls.iter().map(|(what, port)| worker.tell(what, *port, 3).line).collect();
     let said = suggest(&[], &told.join("\n"));
-    let expected = r#"# What passed, as an allow-list: 18 calls (12 would be denied), 2025-11-25T22:00:01.000Z to 2025-11-25T22:00:06.000Z; 6 events.
+    let expected = r#"# An allow-list of what passed, from 18 calls (12 would be denied), 2025-11-25T22:00:01.000Z to 2025-11-25T22:00:06.000Z; 6 events.
 # A draft for the pluginConfig of egress-audit. Read it line by line: whoever can call out can get a host into it, and
 # allowed calls may have been sampled. A rule of your own with a path or a method is narrower than any here.
 mode: report
@@ -133,7 +133,7 @@ spec:
   - {number: 8443, name: tls-8443, protocol: TLS}
 ---
 # The wall: what no ServiceEntry names is not reached any more. Apply it last, once nothing else is told.
-# These passed, and it would stop them; a ServiceEntry for an address has addresses and resolution: STATIC:
+# Seen without a name, and stopped by it; a ServiceEntry for an address has addresses and resolution: STATIC:
 #   203.0.113.7 port 443 (tls): 3 calls (3 would be denied), 2025-11-25T22:00:05.000Z
 #   under_score.example: 3 calls (3 would be denied), 2025-11-25T22:00:06.000Z
 apiVersion: networking.istio.io/v1

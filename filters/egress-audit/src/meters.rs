@@ -1,18 +1,19 @@
 //! What is counted: decisions, calls that are exempt, what connections begin with, events and what becomes of them.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use egress_core::audit::Tally;
 use egress_core::config::Mode;
 use egress_core::decide::Exemption;
 use egress_core::{Decision, Policy, Reason};
 use filter_runtime::{Counter, SharedGauge, metric_name};
-use foldhash::HashMap;
+use foldhash::fast::RandomState;
 
 /// The counters of one configuration.
 #[derive(Default)]
 pub(crate) struct Meters {
-    decisions: RefCell<HashMap<Decided, Counted>>,
+    decisions: RefCell<HashMap<Decided, Counted, RandomState>>,
     exempt: [Counter; Exemption::ALL.len()],
     connections: [Counter; Opening::ALL.len()],
     batches: [Counter; Batch::ALL.len()],

@@ -1,7 +1,7 @@
 //! One worker's audit in the proxy: it outlives configurations, knows which hosts were seen, and writes the log.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use egress_core::policy::Settings;
 use egress_core::seen;
 use filter_host::callout::Token;
 use filter_runtime::{Store, hex_id, now, random_id};
-use foldhash::HashSet;
+use foldhash::fast::RandomState;
 
 use crate::meters::Meters;
 
@@ -32,7 +32,7 @@ thread_local! {
 pub(crate) struct Recorder {
     pub(crate) audit: RefCell<Audit>,
     /// Hosts that this worker need not ask shared data for.
-    known: RefCell<HashSet<Box<str>>>,
+    known: RefCell<HashSet<Box<str>, RandomState>>,
     /// The configuration that does what the tick brings, and when it last did: former ones tick on as long as their streams.
     owner: Cell<u64>,
     active_ms: Cell<u64>,

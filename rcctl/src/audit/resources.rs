@@ -134,7 +134,7 @@ fn sidecar(others: &BTreeMap<String, Sums>, metadata: &str, config: Option<&Conf
         "# The wall: what no ServiceEntry names is not reached any more. Apply it last, once nothing else is told.\n"
             .to_owned();
     if !others.is_empty() {
-        text.push_str("# These passed, and it would stop them; a ServiceEntry for an address has addresses and resolution: STATIC:\n");
+        text.push_str("# Seen without a name, and stopped by it; a ServiceEntry for an address has addresses and resolution: STATIC:\n");
     }
     for (shown, sums) in others {
         let _written = writeln!(text, "#   {shown}: {}", sums.told());

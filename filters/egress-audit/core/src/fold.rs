@@ -4,9 +4,9 @@
 //! kinds are counted at a time is bounded; beyond that the one that began first is told before its time, so no call is left
 //! out.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::fast::RandomState;
 
 /// What makes calls one kind: everything that is told, but time, size, duration and request id.
 pub type Key = Box<[u8]>;
@@ -31,7 +31,7 @@ pub struct Folded<T> {
 pub struct Fold<T> {
     window_ms: u64,
     capacity: usize,
-    kinds: HashMap<Key, Folded<T>>,
+    kinds: HashMap<Key, Folded<T>, RandomState>,
     /// The kinds in the order in which they began.
     order: VecDeque<Key>,
 }
@@ -40,7 +40,7 @@ impl<T> Fold<T> {
     /// Counts for that long, and that many kinds at a time. A time of 0 counts nothing.
     #[must_use]
     pub fn new(window_ms: u64, capacity: usize) -> Self {
-        Self { window_ms, capacity: capacity.max(1), kinds: HashMap::new(), order: VecDeque::new() }
+        Self { window_ms, capacity: capacity.max(1), kinds: HashMap::default(), order: VecDeque::new() }
     }
 
     /// Whether anything is counted.

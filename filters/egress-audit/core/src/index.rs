@@ -4,9 +4,10 @@
 //! patterns there are. A part with a star in it (`s3-*`) is found by the lengths of what stands before and behind the star: one
 //! step for each pair of lengths that occurs at that place of the tree. Networks are found the same way by their length.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::fast::RandomState;
 
 use crate::host::Host;
 use crate::pattern::{Label, Network, Pattern};
@@ -24,8 +25,11 @@ pub struct Index<T> {
 struct Networks<T> {
     v4: bool,
     length: u8,
-    by_address: HashMap<IpAddr, Vec<T>>,
+    by_address: Map<IpAddr, Vec<T>>,
 }
+
+/// Keys come from the configuration, so no client can choose them to collide.
+type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// A place in the tree, in [`Index::nodes`].
 type Place = usize;
@@ -33,7 +37,7 @@ const ROOT: Place = 0;
 
 #[derive(Clone, Debug)]
 struct Node<T> {
-    exact: HashMap<Box<str>, Place>,
+    exact: Map<Box<str>, Place>,
     any: Option<Place>,
     around: Vec<Around>,
     /// What ends here.
@@ -47,12 +51,12 @@ struct Node<T> {
 struct Around {
     before: usize,
     after: usize,
-    places: HashMap<Box<str>, Place>,
+    places: Map<Box<str>, Place>,
 }
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { exact: HashMap::new(), any: None, around: Vec::new(), here: Vec::new(), below: Vec::new() }
+        Self { exact: Map::default(), any: None, around: Vec::new(), here: Vec::new(), below: Vec::new() }
     }
 }
 
@@ -82,7 +86,7 @@ impl<T: Copy> Index<T> {
         let (v4, length) = (network.address.is_ipv4(), network.length);
         let place = self.networks.iter().position(|known| known.v4 == v4 && known.length == length);
         let place = place.unwrap_or_else(|| {
-            self.networks.push(Networks { v4, length, by_address: HashMap::new() });
+            self.networks.push(Networks { v4, length, by_address: Map::default() });
             self.networks.len().saturating_sub(1)
         });
         if let Some(networks) = self.networks.get_mut(place) {
@@ -100,7 +104,7 @@ impl<T: Copy> Index<T> {
             Label::Around(before, after) => {
                 let found = node.around.iter().position(|one| one.before == before.len() && one.after == after.len());
                 let found = found.unwrap_or_else(|| {
-                    node.around.push(Around { before: before.len(), after: after.len(), places: HashMap::new() });
+                    node.around.push(Around { before: before.len(), after: after.len(), places: Map::default() });
                     node.around.len().saturating_sub(1)
                 });
                 let Some(around) = node.around.get_mut(found) else { return place };

@@ -91,23 +91,17 @@ pub(super) async fn taken(tcp: &TcpStream) -> Result<()> {
     within(TIMEOUT, "the peer to read what was sent", empty).await
 }
 
-/// Whether bytes are on their way from one address to the other, or were not read yet.
+/// Whether the peer has bytes that it has not read yet. (That it has not acknowledged them would be no sign: it may put that off.)
 fn waiting(here: SocketAddr, there: SocketAddr) -> bool {
-    let SocketAddr::V4(here) = here else { return false };
-    let SocketAddr::V4(there) = there else { return false };
+    let (SocketAddr::V4(here), SocketAddr::V4(there)) = (here, there) else { return false };
     let hex = |addr: std::net::SocketAddrV4| format!("{:08X}:{:04X}", u32::from(*addr.ip()).swap_bytes(), addr.port());
     let (here, there) = (hex(here), hex(there));
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    // sl local remote state sent-and-not-acknowledged:come-and-not-read …
     table.lines().any(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        let (Some(local), Some(remote), Some(_), Some(queues)) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return false;
-        };
-        let (sent, come) = queues.split_once(':').unwrap_or_default();
-        let full = |queue: &str| queue.bytes().any(|digit| digit != b'0');
-        (local == here && remote == there && full(sent)) || (local == there && remote == here && full(come))
+        // number, local, remote, state, sent-and-not-acknowledged:come-and-not-read, ...
+        let words: Vec<_> = line.split_whitespace().take(5).collect();
+        let [_, local, remote, _, queues] = words[..] else { return false };
+        let come = queues.split_once(':').unwrap_or_default().1;
+        local == there && remote == here && come.bytes().any(|digit| digit != b'0')
     })
 }
