@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use egress_core::decide::{Call, Kind};
 use egress_core::event::{Facts, Protocol};
-use egress_core::hello::{ClientHello, Hello, Parser};
+use egress_core::hello::{ClientHello, Hello, Parser, begins_http};
 use egress_core::scope::Proxy;
 use filter_host::connection;
 use filter_runtime::now;
@@ -13,7 +13,7 @@ use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::Action;
 
 use crate::instance::{Instance, Judged};
-use crate::known::HostProxy;
+use crate::known::{HostProxy, server_name};
 use crate::meters::Opening;
 
 pub(crate) struct Connection {
@@ -69,6 +69,7 @@ impl Connection {
                 self.protocol = Protocol::Tls;
                 self.judge(Kind::Malformed, Opening::TlsMalformed)
             }
+            Hello::NotTls if begins_http(&bytes) => self.judge(Kind::Http, Opening::Http),
             Hello::NotTls => self.judge(Kind::Tcp, Opening::Other),
             Hello::Client(ClientHello { server_name, encrypted, .. }) => {
                 self.protocol = Protocol::Tls;
@@ -83,12 +84,17 @@ impl Connection {
         }
     }
 
-    fn judge(&mut self, kind: Kind, opening: Opening) -> Action {
-        let instance = Rc::clone(&self.instance);
-        instance.meters.opened(opening);
+    /// Decides, and counts. None where the connection is nobody's business.
+    fn decide(&self, kind: Kind, opening: Opening) -> Option<Judged> {
+        self.instance.meters.opened(opening);
         let call = Call { kind, proxy: &self.proxy };
         let mark = [self.protocol as u8, u8::from(self.encrypted_hello)];
-        let Some(mut judged) = instance.judge(&call, &[&mark]) else {
+        self.instance.judge(&call, &[&mark])
+    }
+
+    fn judge(&mut self, kind: Kind, opening: Opening) -> Action {
+        let instance = Rc::clone(&self.instance);
+        let Some(mut judged) = self.decide(kind, opening) else {
             self.state = State::Passing(None);
             return Action::Continue;
         };
@@ -104,6 +110,27 @@ impl Connection {
             instance.meters.host_failed();
         }
         Action::Pause
+    }
+
+    /// A connection that is over before its client has said enough: nothing of it has left. Such is one that the mesh itself
+    /// blocks: the proxy closes it before the first byte, and where it was for is known by what the listener has read of the
+    /// handshake, or by the address.
+    fn judge_unfinished(&mut self, looked: usize) {
+        if self.proxy.cluster().is_none() {
+            return;
+        }
+        let server_name = server_name();
+        let (kind, opening) = match &server_name {
+            Some(name) => (Kind::Tls(Some(name)), Opening::Silent),
+            None if looked > 0 => (Kind::Malformed, Opening::TlsMalformed),
+            None => (Kind::Tcp, Opening::Silent),
+        };
+        if !matches!(kind, Kind::Tcp) {
+            self.protocol = Protocol::Tls;
+        }
+        if let Some(judged) = self.decide(kind, opening) {
+            self.state = State::Passing(Some(judged));
+        }
     }
 
     fn facts(&self) -> Facts {
@@ -162,6 +189,9 @@ impl StreamContext for Connection {
     }
 
     fn on_log(&mut self) {
+        if let State::Looking(_, looked) = self.state {
+            self.judge_unfinished(looked);
+        }
         let (State::Passing(judged) | State::Closing(judged)) = &mut self.state else { return };
         let Some(judged) = judged.take() else { return };
         let instance = Rc::clone(&self.instance);

@@ -44,6 +44,11 @@ pub(crate) fn workload() -> Workload {
     }
 }
 
+/// The name in the handshake, as far as the listener itself has read it.
+pub(crate) fn server_name() -> Option<Vec<u8>> {
+    property::get(SERVER_NAME).filter(|name| !name.is_empty())
+}
+
 fn of_node(path: &str) -> Option<Vec<u8>> {
     property::get(format!("xds\0node\0{path}").as_bytes()).or_else(|| property::get(format!("node\0{path}").as_bytes()))
 }
@@ -80,8 +85,7 @@ impl Proxy for HostProxy {
         if self.kind == ProxyKind::Sidecar {
             return None;
         }
-        let name = property::get(SERVER_NAME).filter(|name| !name.is_empty());
-        name.or_else(|| property::get(TLS_VERSION).filter(|version| !version.is_empty()).map(|_| Vec::new()))
+        server_name().or_else(|| property::get(TLS_VERSION).filter(|version| !version.is_empty()).map(|_| Vec::new()))
     }
 
     fn principal(&self) -> Option<String> {

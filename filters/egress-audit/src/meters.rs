@@ -59,13 +59,23 @@ pub(crate) enum Opening {
     TlsWithoutName,
     TlsMalformed,
     EncryptedHello,
+    Http,
     Other,
     ServerFirst,
+    Silent,
 }
 
 impl Opening {
-    const ALL: [Self; 6] =
-        [Self::Tls, Self::TlsWithoutName, Self::TlsMalformed, Self::EncryptedHello, Self::Other, Self::ServerFirst];
+    const ALL: [Self; 8] = [
+        Self::Tls,
+        Self::TlsWithoutName,
+        Self::TlsMalformed,
+        Self::EncryptedHello,
+        Self::Http,
+        Self::Other,
+        Self::ServerFirst,
+        Self::Silent,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -73,8 +83,10 @@ impl Opening {
             Self::TlsWithoutName => "tls_without_name",
             Self::TlsMalformed => "tls_malformed",
             Self::EncryptedHello => "encrypted_hello",
+            Self::Http => "http",
             Self::Other => "other",
             Self::ServerFirst => "server_first",
+            Self::Silent => "silent",
         }
     }
 }

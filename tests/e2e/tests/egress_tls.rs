@@ -540,7 +540,7 @@ async fn half_a_hello_is_judged_when_the_client_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_says_nothing_or_goes_leaves_no_trace_and_holds_up_nobody() {
+async fn a_client_that_says_nothing_or_goes_is_told_of_and_holds_up_nobody() {
     let server = TcpServer::echo();
     each(leading(hosts("enforce"), ANTHROPIC, server.addr()), async |sidecar| {
         let hello = hello(ALLOWED);
@@ -567,7 +567,12 @@ async fn a_client_that_says_nothing_or_goes_leaves_no_trace_and_holds_up_nobody(
         assert_eq!(slow.read(hello.len()).await.unwrap(), hello);
         drop(slow);
         sidecar.told(2, |event| event["reason_code"] == "rule_allow").await;
-        assert_eq!(sidecar.events().len(), 2);
+        // they reached out, though no byte left: twice without a word, once in the middle of a handshake
+        for (reason, count) in [("host_absent", 2), ("hello_malformed", 1)] {
+            let told = sidecar.told(count, |event| event["reason_code"] == reason).await;
+            assert!(told.iter().all(|event| event["sent.bytes"] == 0 && event["decision"] == "deny"), "{told:#?}");
+        }
+        assert_eq!(sidecar.events().len(), 5);
         sidecar.assert_whole().await;
     })
     .await;
