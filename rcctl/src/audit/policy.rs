@@ -23,7 +23,11 @@ pub(crate) fn of(gathered: &Gathered, unused: Option<&[Unused]>) -> String {
         text.push_str(line);
         text.push('\n');
     };
-    put(&format!("# An allow-list of what passed, from {}; {}.", gathered.all.told(), counted(gathered.events, "event")));
+    put(&format!(
+        "# An allow-list of what passed, from {}; {}.",
+        gathered.all.told(),
+        counted(gathered.events, "event")
+    ));
     put(
         "# A draft for the pluginConfig of egress-audit. Read it line by line: whoever can call out can get a host into it, and",
     );

@@ -31,8 +31,6 @@ pub(crate) fn same_calls(wasm: &Path) -> Filter {
         create properties request/protocol\n\
         request all\n\
         request properties xds/cluster_name\n\
-        request properties destination/address\n\
-        request state runtime_control.egress decision=allow reason=rule_allow policy=chat rule=chat mode=enforce event_id=none\n\
         request count\n\
         log properties response/code";
     Filter { wasm: Some(wasm.into()), config: PluginConfig::from(script), ..Filter::default() }

@@ -45,6 +45,7 @@ pub fn config(mode: &str) -> Value {
         }],
         "default": "deny", "ipLiterals": "deny", "sniMismatch": "deny",
         "audit": {"fold": "0s"},
+        "export": {"accessLog": true},
     })
 }
 

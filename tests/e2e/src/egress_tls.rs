@@ -32,6 +32,7 @@ pub fn hosts(mode: &str) -> Value {
             "deny": [{"id": "no-files", "hosts": [DENIED]}],
         }],
         "audit": {"fold": "0s"},
+        "export": {"accessLog": true},
     })
 }
 

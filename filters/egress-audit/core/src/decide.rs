@@ -256,19 +256,25 @@ fn target(seen: &Seen, named: Option<&Authority>, proxy: &dyn Proxy) -> (Option<
     }
     match &seen.leads {
         Leads::Service { host, .. } => (Some(host.clone()), false),
-        Leads::Services { .. } | Leads::Address | Leads::Unknown => {
+        Leads::Services { .. } | Leads::Address | Leads::Nowhere | Leads::Unknown => {
             (proxy.destination().map(|at| Host::Address(plainly(at.ip()))), true)
         }
     }
 }
 
-/// The port of the service that the proxy chose; else that in the request; else that of the address.
+/// The port of the service that the proxy chose. Where the proxy goes wherever the client went, the port of that; else the one
+/// in the request, or what a request without one means (RFC 9110, section 4.2).
 fn port(seen: &Seen, named: Option<&Authority>, proxy: &dyn Proxy) -> Option<u16> {
-    let of_service = match &seen.leads {
-        Leads::Service { port, .. } | Leads::Services { port } => *port,
-        Leads::Address | Leads::Unknown => None,
+    let of_destination = || proxy.destination().map(|at| at.port());
+    let of_request = || {
+        let implied = seen.request.map(|request| if request.scheme == b"https" { 443 } else { 80 });
+        named.and_then(|named| named.port).or(implied)
     };
-    of_service.or_else(|| named.and_then(|named| named.port)).or_else(|| proxy.destination().map(|at| at.port()))
+    match &seen.leads {
+        Leads::Service { port, .. } | Leads::Services { port } => port.or_else(of_request).or_else(of_destination),
+        Leads::Address => of_destination().or_else(of_request),
+        Leads::Nowhere | Leads::Unknown => of_request().or_else(of_destination),
+    }
 }
 
 /// A verdict: whether it is against the call, why, and by which policy and rule.

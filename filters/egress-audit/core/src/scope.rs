@@ -42,8 +42,10 @@ pub enum Leads {
         /// Their port.
         port: Option<u16>,
     },
-    /// To the address that the client connected to, or nowhere.
+    /// To the address that the client connected to.
     Address,
+    /// Nowhere: the proxy answers itself, or closes the connection.
+    Nowhere,
     /// Its name does not tell.
     Unknown,
 }
@@ -55,7 +57,7 @@ impl Leads {
         let Some(cluster) =
             cluster.and_then(|cluster| std::str::from_utf8(cluster).ok()).filter(|name| !name.is_empty())
         else {
-            return Self::Address;
+            return Self::Nowhere;
         };
         if matches!(cluster, "PassthroughCluster" | "BlackHoleCluster" | "InboundPassthroughCluster") {
             return Self::Address;
@@ -111,16 +113,16 @@ impl Inside {
             (Leads::Service { host: service, .. }, _) => {
                 finds(&self.internal, service) && !finds(&self.egress_gateways, service)
             }
-            (Leads::Address | Leads::Services { .. }, Some(host @ Host::Name(_))) => {
+            (Leads::Address | Leads::Nowhere | Leads::Services { .. }, Some(host @ Host::Name(_))) => {
                 names(host)
                     && address()
                         .is_some_and(|address| is_private(address) || finds(&self.internal, &Host::Address(address)))
             }
-            (Leads::Address | Leads::Services { .. }, Some(host @ Host::Address(_))) => {
+            (Leads::Address | Leads::Nowhere | Leads::Services { .. }, Some(host @ Host::Address(_))) => {
                 finds(&self.internal, host) && by_address()
             }
             (Leads::Unknown, Some(host)) => names(host),
-            (Leads::Address | Leads::Services { .. } | Leads::Unknown, None) => by_address(),
+            (Leads::Address | Leads::Nowhere | Leads::Services { .. } | Leads::Unknown, None) => by_address(),
         }
     }
 }

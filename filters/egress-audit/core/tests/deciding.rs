@@ -287,15 +287,16 @@ fn what_asks_for_more_than_can_be_seen_is_denied_or_decided_by_host_and_port() {
 }
 
 #[test]
-fn ports_are_those_of_the_service_then_of_the_request_then_of_the_address() {
+fn ports_are_those_of_where_the_call_goes_and_else_those_of_the_request() {
     let policy =
         enforcing(&json!({"allow": [{"id": "a", "hosts": ["a.example", "192.0.2.0/24"], "ports": [443, 8443]}]}));
     let at = |port: u16| Stated::address(&format!("203.0.113.7:{port}"));
     let cases = [
         (get("a.example"), at(443), Some(443), true),
         (get("a.example"), at(80), Some(80), false),
-        (get("a.example:8443"), at(80), Some(8443), true),
-        (get("a.example:80"), at(443), Some(80), false),
+        // where the client's own address is the way, what it says of the port is no proof
+        (get("a.example:8443"), at(80), Some(80), false),
+        (get("a.example:80"), at(443), Some(443), true),
         (get("a.example:80"), Stated::service("a.example", 443), Some(443), true),
         (get("a.example:443"), Stated::service("a.example", 80), Some(80), false),
         (get("a.example:443"), Stated { cluster: Some("egress".to_owned()), ..at(80) }, Some(443), true),
@@ -303,8 +304,10 @@ fn ports_are_those_of_the_service_then_of_the_request_then_of_the_address() {
         (tls("a.example"), at(25), Some(25), false),
         (Stating::Tcp, Stated::address("192.0.2.7:443"), Some(443), true),
         (Stating::Tcp, Stated::address("192.0.2.7:25"), Some(25), false),
+        // what goes nowhere has the port that the request names or implies
+        (get("a.example:8443"), Stated::default(), Some(8443), true),
+        (get("a.example"), Stated::default(), Some(80), false),
         // a port that is not known is none of those that are named
-        (get("a.example"), Stated::default(), None, false),
         (tls("a.example"), Stated::default(), None, false),
     ];
     for (call, proxy, port, allowed) in cases {
@@ -355,7 +358,7 @@ fn the_most_specific_rule_is_named() {
     for list in ["allow", "deny"] {
         let policy = enforcing(&json!({list: allow}));
         for (call, rule) in &cases {
-            assert_eq!(of(&policy, call, &outside()).4.as_deref(), Some(*rule), "{list} {call:?}");
+            assert_eq!(of(&policy, call, &Stated::default()).4.as_deref(), Some(*rule), "{list} {call:?}");
         }
     }
 }

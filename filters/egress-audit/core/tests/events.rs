@@ -335,9 +335,10 @@ fn a_denied_client_is_told_why_by_which_rule_and_how_to_ask() {
     let message = |call: &Stating, proxy: &Stated| body(call, proxy)["error"]["message"].as_str().unwrap().to_owned();
     let beginning = "this mesh's egress policy does not allow calls to ";
     let cases = [
-        (get("[2001:db8::7]:8443"), outside(), "[2001:db8::7]:8443"),
+        (get("[2001:db8::7]:8443"), Stated::default(), "[2001:db8::7]:8443"),
         (get("<script>"), outside(), "a host that can't be read"),
-        (get("a.example"), Stated::default(), "a.example"),
+        (get("a.example"), Stated::default(), "a.example:80"),
+        (Stating::Tls(Some("a.example".to_owned())), Stated::default(), "a.example"),
         (get("a.example:80"), Stated::default(), "a.example:80"),
     ];
     for (call, proxy, expected) in cases {

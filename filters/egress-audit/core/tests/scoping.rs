@@ -159,8 +159,8 @@ fn what_is_inside_can_be_said() {
 fn clusters_say_where_they_lead() {
     let service = |host: &str, port| Leads::Service { host: common::host(host), port };
     let cases: &[(Option<&str>, Leads)] = &[
-        (None, Leads::Address),
-        (Some(""), Leads::Address),
+        (None, Leads::Nowhere),
+        (Some(""), Leads::Nowhere),
         (Some("PassthroughCluster"), Leads::Address),
         (Some("BlackHoleCluster"), Leads::Address),
         (Some("InboundPassthroughCluster"), Leads::Address),
@@ -181,5 +181,5 @@ fn clusters_say_where_they_lead() {
         assert_eq!(Leads::of(cluster.map(str::as_bytes)), *leads, "{cluster:?}");
     }
     // what is no text tells nothing, and then name and address both have to be inside
-    assert_eq!(Leads::of(Some(b"\xff|")), Leads::Address);
+    assert_eq!(Leads::of(Some(b"\xff|")), Leads::Nowhere);
 }

@@ -6,8 +6,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use filter_config::{authority_of_cluster, choice};
 use filter_config::serde_json::{Value, json};
+use filter_config::{authority_of_cluster, choice};
 
 use crate::config::Unleash;
 use crate::flag::Selector;
