@@ -2,8 +2,10 @@
 //! and the events that it tells.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::task::Poll;
 
 use harness::{
     Bootstrap, Envoy, EnvoyOptions, FailurePolicy, H2Client, Listener, PluginConfig, RawClient, Request, Response,
@@ -268,9 +270,18 @@ pub fn event(line: &str) -> Option<Value> {
     serde_json::from_str(text(line)?).ok()
 }
 
-/// Runs a test with each Envoy of `ENVOY_BINARIES`.
+/// Runs a test with each Envoy of `ENVOY_BINARIES`, all at once: most of the time they wait for the next tick.
 pub async fn each(setup: Setup, test: impl AsyncFn(Sidecar)) {
-    for binary in envoy_binaries() {
-        test(Sidecar::start(&binary, &setup).await).await;
-    }
+    let setup = &setup;
+    each_binary(async |binary| test(Sidecar::start(&binary, setup).await).await).await;
+}
+
+/// The same for a test that starts its own.
+pub async fn each_binary(test: impl AsyncFn(PathBuf)) {
+    let mut running: Vec<_> = envoy_binaries().into_iter().map(|binary| Box::pin(test(binary))).collect();
+    poll_fn(|context| {
+        running.retain_mut(|test| test.as_mut().poll(context).is_pending());
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }

@@ -1,9 +1,9 @@
 //! Connections that the mesh itself blocks (REGISTRY_ONLY): the proxy closes them before their first byte, and the audit still says
 //! where they were for.
 
-use e2e::egress::{Setup, Sidecar};
+use e2e::egress::{Setup, Sidecar, each_binary};
 use e2e::egress_tls::{UNKNOWN, hello, hosts};
-use harness::{Listener, envoy_binaries};
+use harness::Listener;
 use serde_json::{Value, json};
 
 /// Where Istio sends what REGISTRY_ONLY blocks: a cluster without hosts.
@@ -30,7 +30,7 @@ fn with_filters(inspects: bool) -> impl Fn(Vec<Listener>) -> Vec<Listener> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocked_connection_is_told_by_its_name_or_its_address() {
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         for inspects in [true, false] {
             let sidecar = Sidecar::start_with(&binary, &blocked(), with_filters(inspects)).await;
             let said = [b"PROXY TCP4 10.0.0.7 203.0.113.9 40000 443\r\n".to_vec(), hello(UNKNOWN)].concat();
@@ -44,5 +44,6 @@ async fn a_blocked_connection_is_told_by_its_name_or_its_address() {
             sidecar.envoy.wait_for_counter(connections, &[("opening", "silent")], 1).await.unwrap();
             sidecar.assert_whole().await;
         }
-    }
+    })
+    .await;
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use e2e::egress::{Setup, Sidecar, config};
+use e2e::egress::{Setup, Sidecar, config, each_binary};
 use e2e::with;
 use harness::{Ending, Recorded, Reply, Request, Upstream, envoy_binaries, static_cluster};
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ async fn calls(sidecar: &Sidecar, from: usize, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_arrive_as_opentelemetry_wants_them() {
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         let collector = Collector::start();
         let config = with(exporting(json!({})), "/export/otlp/authorizationEnv", json!("OTLP_TOKEN"));
         let clusters = vec![static_cluster(COLLECTOR, collector.upstream.addr())];
@@ -122,12 +122,13 @@ async fn events_arrive_as_opentelemetry_wants_them() {
         assert_eq!((&line["event"], &line["rule_id"]), (&json!("egress_audit"), &json!("openai")));
         assert!(!sidecar.envoy.logs().lines().join("\n").contains("collector-secret"));
         sidecar.assert_whole().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_collector_is_away_nothing_is_lost_below_the_bound() {
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         let collector = Collector::start();
         let sidecar = sidecar(&binary, exporting(json!({"bufferEvents": 3000})), collector.upstream.addr()).await;
         calls(&sidecar, 0, 200).await;
@@ -148,13 +149,14 @@ async fn while_the_collector_is_away_nothing_is_lost_below_the_bound() {
         let stats = sidecar.envoy.stats().await.unwrap();
         assert_eq!((stats.counter(LOST, &[]), stats.counter(EVENTS, &[])), (0, 1000));
         sidecar.assert_whole().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn above_the_bound_every_lost_event_is_counted() {
     let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         for on_full in ["drop_oldest", "block_new"] {
             let sidecar = sidecar(&binary, exporting(json!({"bufferEvents": 300, "onFull": on_full})), nobody).await;
             calls(&sidecar, 0, 1000).await;
@@ -163,12 +165,13 @@ async fn above_the_bound_every_lost_event_is_counted() {
             assert_eq!(stats.gauge(PENDING, &[]), Some(300.0), "{on_full}");
             sidecar.assert_whole().await;
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fail_closed_lets_nothing_pass_that_can_not_be_told_and_opens_again() {
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         let collector = Collector::start();
         collector.answers(503);
         let config = exporting(json!({"bufferEvents": 50, "onFull": "fail_closed"}));
@@ -184,7 +187,8 @@ async fn fail_closed_lets_nothing_pass_that_can_not_be_told_and_opens_again() {
         sidecar.envoy.admin().wait_for(PENDING, |stats| stats.gauge(PENDING, &[]) == Some(0.0)).await.unwrap();
         assert_eq!(sidecar.ask(&allowed()).await.status, 200);
         sidecar.assert_whole().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +203,7 @@ async fn a_collector_that_is_slow_broken_or_missing_costs_no_call_and_no_vm() {
         ("hostile", |_| Reply::new(503).header("retry-after", b"\xff\xfe").header("x\x7f", "y"), "retried"),
         ("wrong", |_| Reply::new(400), "refused"),
     ];
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         for (what, answer, result) in answers {
             let upstream = Upstream::start("collector");
             upstream.respond(answer);
@@ -221,12 +225,13 @@ async fn a_collector_that_is_slow_broken_or_missing_costs_no_call_and_no_vm() {
         let line = sidecar.envoy.logs().wait(|line| line.contains("egress_export_failed")).await.unwrap();
         assert!(line.contains("no_cluster") && line.contains(COLLECTOR), "{line}");
         sidecar.assert_whole().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_collector_will_never_take_is_given_up_and_counted() {
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         let collector = Collector::start();
         collector.answers(413);
         let sidecar = sidecar(&binary, exporting(json!({})), collector.upstream.addr()).await;
@@ -241,12 +246,13 @@ async fn what_a_collector_will_never_take_is_given_up_and_counted() {
         calls(&sidecar, 10, 10).await;
         sidecar.envoy.wait_for_counter(LOST, &[], 14).await.unwrap();
         sidecar.assert_whole().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_loses_nothing_that_waits() {
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         let collector = Collector::start();
         collector.answers(503);
         let sidecar = sidecar(&binary, exporting(json!({})), collector.upstream.addr()).await;
@@ -271,7 +277,8 @@ async fn an_update_loses_nothing_that_waits() {
         let stats = sidecar.envoy.wait_for_counter(LOST, &[], before + 1).await.unwrap();
         assert_eq!(stats.counter(LOST, &[]) - before + collector.events().len() as u64, 600);
         sidecar.assert_whole().await;
-    }
+    })
+    .await;
 }
 
 /// As many events as the environment's `SOAK_EVENTS` says (a million in `make soak`), with the collector away: memory stays

@@ -1,8 +1,8 @@
 //! Outbound HTTP: which calls pass, what a denied one is told, and what the audit tells of each.
 
-use e2e::egress::{MEMORY, Setup, Sidecar, chains_hold, config, each, plugin};
+use e2e::egress::{MEMORY, Setup, Sidecar, chains_hold, config, each, each_binary, plugin};
 use e2e::with;
-use harness::{Listener, RawClient, Request, Response, envoy_binaries};
+use harness::{Listener, RawClient, Request, Response};
 use serde_json::{Value, json};
 
 const DECISIONS: &str = "runtime_control_egress_audit_decisions_total";
@@ -201,7 +201,7 @@ async fn ask_at(sidecar: &Sidecar, destination: &str, request: &Request) -> Resp
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_of_the_mesh_on_a_call_that_leaves_it_exempts_nothing() {
-    for binary in envoy_binaries() {
+    each_binary(async |binary| {
         let sidecar = Sidecar::start_with(&binary, &Setup::new(config("enforce")), told_by_proxy_protocol).await;
         // what the mesh does not know goes wherever the client connected to: inside or out
         let cases = [
@@ -225,7 +225,8 @@ async fn a_name_of_the_mesh_on_a_call_that_leaves_it_exempts_nothing() {
         let told = sidecar.event(|event| event["server.address"] == "billing").await;
         assert_eq!((&told["network.peer.address"], &told["server.port"]), (&json!("203.0.113.9"), &json!(80)));
         sidecar.assert_whole().await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
