@@ -2,7 +2,7 @@
 
 use canary_core::{Policy, load};
 use filter_config::NothingKept;
-use filter_runtime::{Store, Summary, announce};
+use filter_runtime::{Loader, Store, adopt};
 
 use crate::meters::Meters;
 
@@ -17,17 +17,8 @@ impl Instance {
     pub(crate) fn configure(configuration: &[u8], plugin: &str) -> Self {
         let store = Store::new(plugin, FORMAT);
         let loaded = load(configuration, &store);
-        if let Err(failure) = store.keep(&loaded.keep) {
-            log::warn!("the last good configuration could not be kept: {failure}");
-        }
-        let summary = Summary {
-            plugin,
-            version: env!("CARGO_PKG_VERSION"),
-            fingerprint: &loaded.fingerprint,
-            state: loaded.state,
-            report: &loaded.report,
-        };
-        announce("canary_router", &store, &summary);
+        let loader = Loader { filter: "canary_router", version: env!("CARGO_PKG_VERSION"), plugin };
+        adopt(loader, &store, &loaded);
         Self { meters: Meters::new(&loaded.policy), policy: loaded.policy }
     }
 

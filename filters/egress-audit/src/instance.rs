@@ -11,7 +11,7 @@ use egress_core::workload::Workload;
 use egress_core::{Decision, Policy, Reason, decide, load};
 use filter_config::NothingKept;
 use filter_host::property;
-use filter_runtime::{Store, Summary, announce, random_id};
+use filter_runtime::{Loader, Store, adopt, random_id};
 use proxy_wasm::types::Action;
 
 use crate::known;
@@ -51,17 +51,8 @@ impl Instance {
         let store = Store::new(plugin, FORMAT);
         let workload = known::workload();
         let loaded = load(configuration, &store, &workload);
-        if let Err(failure) = store.keep(&loaded.keep) {
-            log::warn!("the last good configuration could not be kept: {failure}");
-        }
-        let summary = Summary {
-            plugin,
-            version: env!("CARGO_PKG_VERSION"),
-            fingerprint: &loaded.fingerprint,
-            state: loaded.state,
-            report: &loaded.report,
-        };
-        announce("egress_audit", &store, &summary);
+        let loader = Loader { filter: "egress_audit", version: env!("CARGO_PKG_VERSION"), plugin };
+        adopt(loader, &store, &loaded);
         Self::of(loaded.policy, workload, plugin, store)
     }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use filter_config::NothingKept;
-use filter_runtime::{Store, Summary, announce};
+use filter_runtime::{Loader, Store, adopt};
 use flag_core::engine::Compiled;
 use flag_core::serve::{Origin, Served};
 use flag_core::sync::Sync;
@@ -42,17 +42,8 @@ impl Instance {
     pub(crate) fn configure(configuration: &[u8], plugin: &str, store: &Store) -> Self {
         let mut loaded = load(configuration, store);
         loaded.policy.settings.hostname = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-        if let Err(failure) = store.keep(&loaded.keep) {
-            log::warn!("the last good configuration could not be kept: {failure}");
-        }
-        let summary = Summary {
-            plugin,
-            version: env!("CARGO_PKG_VERSION"),
-            fingerprint: &loaded.fingerprint,
-            state: loaded.state,
-            report: &loaded.report,
-        };
-        announce("flag_headers", store, &summary);
+        let loader = Loader { filter: "flag_headers", version: env!("CARGO_PKG_VERSION"), plugin };
+        adopt(loader, store, &loaded);
         Self::of(loaded)
     }
 

@@ -598,6 +598,34 @@ fn a_request_to_the_collector_is_one_document() {
     assert!(serde_json::from_str::<Value>(&format!("{start}{end}")).is_ok());
 }
 
+/// By the types that OpenTelemetry generates from its own definitions.
+#[test]
+fn opentelemetrys_own_types_read_a_request() {
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+
+    let event = event("a.example", "a-1", 1_732_572_852_345);
+    let line = event.line();
+    let (start, end) = otlp::envelope(&ai_gateway(), "ai-gateway-7d4b9/0", "0.1.0");
+    let record = otlp::record(&event, &line, 1_732_572_852_345).record;
+    let text = format!("{start}{record},{record}{end}");
+    let request: ExportLogsServiceRequest = serde_json::from_str(&text).unwrap();
+    let resource = request.resource_logs[0].resource.as_ref().unwrap();
+    assert!(resource.attributes.iter().any(|attribute| attribute.key == "service.name"));
+    let records = &request.resource_logs[0].scope_logs[0].log_records;
+    assert_eq!(records.len(), 2);
+    let record = &records[0];
+    assert_eq!((record.time_unix_nano, record.severity_number), (1_732_572_852_345_000_000, 9));
+    assert_eq!(record.event_name, "runtime_control.egress_audit");
+    assert_eq!(record.body.clone().unwrap().value, Some(Any::StringValue(line)));
+    let attribute = |key: &str| {
+        let found = record.attributes.iter().find(|attribute| attribute.key == key);
+        found.and_then(|attribute| attribute.value.clone()).and_then(|value| value.value)
+    };
+    assert_eq!(attribute("server.address"), Some(Any::StringValue("a.example".into())));
+    assert_eq!(attribute("count"), Some(Any::IntValue(1)));
+}
+
 #[test]
 fn answers_of_collectors_are_understood() {
     let later = |milliseconds: Option<u64>| Answer::Later(milliseconds);

@@ -1,36 +1,40 @@
 //! What is told about a configuration when it is loaded: one log line, and a gauge that names it.
 
-use filter_config::{ConfigState, Report};
+use filter_config::{ConfigState, Loaded, Report};
 use serde_json::json;
 
 use crate::Store;
 use crate::logging::event;
 use crate::meter::{metric_name, set_gauge};
 
-/// What there is to tell about a loaded configuration.
+/// The filter that has loaded a configuration.
 #[derive(Clone, Copy, Debug)]
-pub struct Summary<'a> {
-    /// The plugin's name, as the proxy knows it.
-    pub plugin: &'a str,
+pub struct Loader<'a> {
+    /// The filter's name in metrics and logs, such as `canary_router`.
+    pub filter: &'a str,
     /// The filter's version.
     pub version: &'a str,
-    /// The configuration's short name.
-    pub fingerprint: &'a str,
-    /// How much of it runs.
-    pub state: ConfigState,
-    /// What was found in it.
-    pub report: &'a Report,
+    /// The plugin's name, as the proxy knows it.
+    pub plugin: &'a str,
+}
+
+/// Keeps what is good of a loaded configuration for the next time, and tells what came of it.
+pub fn adopt<P>(loader: Loader, store: &Store, loaded: &Loaded<P>) {
+    if let Err(failure) = store.keep(&loaded.keep) {
+        log::warn!("the last good configuration could not be kept: {failure}");
+    }
+    announce(loader, store, &loaded.fingerprint, loaded.state, &loaded.report);
 }
 
 /// Where the name of the configuration's gauge is kept, so that whoever loads the next one can put it out.
 const ANNOUNCED: &str = "announced";
 
-/// Tells by log and metrics which configuration a filter runs, by the filter's name in metrics (`canary_router`).
+/// Tells by log and metrics which configuration a filter runs.
 ///
 /// The gauge of the configuration before goes to 0. An update makes a new root context, perhaps in a new VM, so the name of
 /// that gauge is found in shared data.
-pub fn announce(filter: &str, store: &Store, summary: &Summary) {
-    let Summary { plugin, version, fingerprint, state, report } = *summary;
+fn announce(loader: Loader, store: &Store, fingerprint: &str, state: ConfigState, report: &Report) {
+    let Loader { filter, version, plugin } = loader;
     let name = |what: &str| format!("runtime_control_{filter}_{what}");
     let tags = [("hash", fingerprint), ("version", version), ("state", state.as_str())];
     let info = metric_name(&name("config_info"), &tags);

@@ -10,7 +10,7 @@ mod meter;
 mod shared;
 mod verified;
 
-pub use configuration::{Summary, announce};
+pub use configuration::{Loader, adopt};
 pub use identifier::{hex_id, random_id};
 pub use lease::{Claim, Lease, claim};
 pub use logging::{event, follow_host_level, install};
