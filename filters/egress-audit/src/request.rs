@@ -90,7 +90,11 @@ impl HttpContext for RequestStream {
             Ok(action) => action,
             Err(_) => {
                 self.instance.meters.host_failed();
-                self.instance.unreadable()
+                let action = self.instance.unreadable();
+                if action == Action::Pause && local::send(403, &[], b"", "egress_denied:unreadable").is_err() {
+                    self.instance.meters.host_failed();
+                }
+                action
             }
         }
     }

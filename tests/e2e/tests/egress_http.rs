@@ -298,6 +298,28 @@ async fn a_host_is_the_same_in_every_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_more_than_can_be_read_gets_past_nothing() {
+    each_binary(async |binary| {
+        let roomy = |listeners: Vec<Listener>| {
+            let [http, tls] = <[Listener; 2]>::try_from(listeners).unwrap_or_else(|_| panic!("two listeners"));
+            vec![http.max_headers(4000, 8192), tls]
+        };
+        let sidecar = Sidecar::start_with(&binary, &Setup::new(config("enforce")), roomy).await;
+        for count in [500, 1500, 3000] {
+            for (host, allowed) in [("x.anthropic.com", true), ("evil.example", false)] {
+                let request = (0..count).fold(to(host), |request, number| request.header(format!("x-{number}"), "y"));
+                let status = sidecar.ask(&request).await.status;
+                assert!(status == 403 || (allowed && status == 200), "{count} {host}: {status}");
+            }
+            let long = to("evil.example").header("x-long", "y".repeat(2000 * count));
+            assert_eq!(sidecar.ask(&long).await.status, 403, "{count}");
+        }
+        assert_eq!(sidecar.ask(&chat()).await.status, 200, "and the filter is still there");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_the_mesh_blocks_is_told_by_its_name() {
     each(Setup { allow_any: false, ..Setup::new(config("observe")) }, async |sidecar| {
         let answer = sidecar.ask(&Request::get("/v2/upload").host("unknown.example:8080")).await;

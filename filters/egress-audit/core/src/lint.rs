@@ -3,7 +3,7 @@
 use filter_config::serde_json::Value;
 use filter_config::{Entries, Path, Read, Report};
 
-use crate::config::{Config, Scope, Undecidable, WrittenPolicy, WrittenRule};
+use crate::config::{Config, OnFull, Scope, Undecidable, WrittenPolicy, WrittenRule};
 use crate::pattern::{Label, Pattern};
 
 /// The port that TLS from an application goes to.
@@ -13,6 +13,7 @@ const HTTPS: u64 = 443;
 pub fn warnings(configuration: &Value, suffix: &dyn Fn(&str) -> bool, report: &mut Report) {
     // what can't be read has been told by whoever loads it
     let Some(config) = Config::read(configuration, &Path::Root, &mut Report::default()) else { return };
+    unheard(&config, report);
     let list = Path::Root.field("policies");
     let policies: Vec<(usize, &WrittenPolicy)> =
         config.policies.iter().enumerate().filter_map(|(index, entry)| Some((index, entry.read.as_ref()?))).collect();
@@ -37,6 +38,19 @@ pub fn warnings(configuration: &Value, suffix: &dyn Fn(&str) -> bool, report: &m
             wide(rule, suffix, &at, report);
             shadowed(rule, policy, &policies, &at, report);
         }
+    }
+}
+
+/// Events that nobody gets, and a bound that nothing fills.
+fn unheard(config: &Config, report: &mut Report) {
+    let export = &config.export;
+    let at = Path::Root.field("export");
+    if !export.log && export.otlp.is_none() {
+        report.warning(&at, "neither log nor otlp: no event is told to anybody");
+    }
+    if export.on_full == OnFull::FailClosed && export.otlp.is_none() {
+        report
+            .warning(&at.field("onFull"), "fail_closed without otlp: nothing ever waits, so that nothing is ever full");
     }
 }
 

@@ -159,3 +159,14 @@ fn a_host_inside_the_mesh_is_told() {
     );
     assert_eq!(lint(&with(config, &[("/scope", json!("all"))])), [""; 0]);
 }
+
+#[test]
+fn events_that_nobody_gets_are_told() {
+    let export = |export: Value| with(rules(&json!([]), &json!([])), &[("/export", export)]);
+    assert_eq!(lint(&export(json!({"log": false}))), ["export: neither log nor otlp: no event is told to anybody"]);
+    assert_eq!(lint(&export(json!({"log": false, "otlp": {"cluster": "collector"}}))), [""; 0]);
+    assert_eq!(
+        lint(&export(json!({"onFull": "fail_closed"}))),
+        ["export.onFull: fail_closed without otlp: nothing ever waits, so that nothing is ever full"]
+    );
+}
