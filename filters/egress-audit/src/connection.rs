@@ -57,7 +57,10 @@ impl Connection {
         let Ok(bytes) = connection::sent(*looked, held.saturating_sub(*looked)) else {
             self.instance.meters.host_failed();
             let action = self.instance.unreadable();
-            self.state = State::Passing(None);
+            self.state = if action == Action::Continue { State::Passing(None) } else { State::Closing(None) };
+            if action == Action::Pause && connection::close().is_err() {
+                self.instance.meters.host_failed();
+            }
             return action;
         };
         *looked = looked.saturating_add(bytes.len());
