@@ -270,13 +270,20 @@ pub fn event(line: &str) -> Option<Value> {
     serde_json::from_str(text(line)?).ok()
 }
 
-/// Runs a test with each Envoy of `ENVOY_BINARIES`, all at once: most of the time they wait for the next tick.
+/// Runs a test with each Envoy of `ENVOY_BINARIES`, one after the other, so that it may count on servers of its own.
 pub async fn each(setup: Setup, test: impl AsyncFn(Sidecar)) {
+    for binary in envoy_binaries() {
+        test(Sidecar::start(&binary, &setup).await).await;
+    }
+}
+
+/// The same all at once, for a test that shares nothing among them: most of the time they wait for the next tick.
+pub async fn each_at_once(setup: Setup, test: impl AsyncFn(Sidecar)) {
     let setup = &setup;
     each_binary(async |binary| test(Sidecar::start(&binary, setup).await).await).await;
 }
 
-/// The same for a test that starts its own.
+/// The same as [`each_at_once`] for a test that starts its own.
 pub async fn each_binary(test: impl AsyncFn(PathBuf)) {
     let mut running: Vec<_> = envoy_binaries().into_iter().map(|binary| Box::pin(test(binary))).collect();
     poll_fn(|context| {

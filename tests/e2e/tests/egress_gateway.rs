@@ -1,11 +1,11 @@
 //! TLS that ends or begins in the proxy: handshake and request are compared, peers go by their certificates, and method and path
 //! can be seen.
 
-use e2e::egress::{OPENAI, OPENAI_TLS, Setup, Sidecar, config, each_binary, plugin};
+use e2e::egress::{OPENAI, OPENAI_TLS, Setup, Sidecar, config, plugin};
 use e2e::with;
 use harness::{
-    ClientCert, Endpoint, H2Client, Identity, Listener, Pki, RawClient, Request, Response, Upstream, route_to,
-    static_cluster, virtual_hosts, with_tls,
+    ClientCert, Endpoint, H2Client, Identity, Listener, Pki, RawClient, Request, Response, Upstream, envoy_binaries,
+    route_to, static_cluster, virtual_hosts, with_tls,
 };
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ impl Gateway {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_other_than_the_name_in_the_handshake_is_denied_or_told() {
-    each_binary(async |binary| {
+    for binary in envoy_binaries() {
         for (setting, denies) in [("deny", true), ("report", false)] {
             let allow = json!([{"id": "all", "hosts": ["*.openai.com", "other.example.com", "fronted.example.com"]}]);
             let config = with(with(config("enforce"), "/sniMismatch", json!(setting)), "/policies/0/allow", allow);
@@ -88,8 +88,7 @@ async fn a_host_other_than_the_name_in_the_handshake_is_denied_or_told() {
             }
             gateway.sidecar.assert_whole().await;
         }
-    })
-    .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +105,7 @@ async fn a_peer_gets_the_policies_of_its_certificate_and_nobody_else() {
         ],
         "audit": {"fold": "0s"},
     });
-    each_binary(async |binary| {
+    for binary in envoy_binaries() {
         let gateway = Gateway::start(&binary, config.clone()).await;
         let identity = |name: &str| gateway.pki.identity(&[name]).unwrap();
         let (account, principal) = (identity(ACCOUNT), identity(PRINCIPAL));
@@ -149,15 +148,14 @@ async fn a_peer_gets_the_policies_of_its_certificate_and_nobody_else() {
             assert_eq!(event["client.principal"], Value::Null, "{event:#}");
         }
         gateway.sidecar.assert_whole().await;
-    })
-    .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_proxy_begins_tls_method_and_path_count() {
     let pki = Pki::new().unwrap();
     let outside = Upstream::start_tls("tls", &pki.identity(&[HOST]).unwrap());
-    each_binary(async |binary| {
+    for binary in envoy_binaries() {
         let mut setup = Setup::new(config("enforce"));
         setup.clusters.push(with_tls(static_cluster(OPENAI_TLS, outside.addr()), &pki, HOST, None));
         let sidecar = Sidecar::start_with(&binary, &setup, |mut listeners| {
@@ -188,6 +186,5 @@ async fn where_the_proxy_begins_tls_method_and_path_count() {
         let denied = sidecar.event(|event| event["reason_code"] == "rule_deny").await;
         assert_eq!(denied["rule_id"], "no-uploads", "{denied:#}");
         sidecar.assert_whole().await;
-    })
-    .await;
+    }
 }

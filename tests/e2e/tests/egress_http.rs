@@ -1,6 +1,6 @@
 //! Outbound HTTP: which calls pass, what a denied one is told, and what the audit tells of each.
 
-use e2e::egress::{MEMORY, Setup, Sidecar, chains_hold, config, each, each_binary, plugin};
+use e2e::egress::{MEMORY, Setup, Sidecar, chains_hold, config, each_at_once, each_binary, plugin};
 use e2e::with;
 use harness::{Listener, RawClient, Request, Response};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn verdict(event: &Value) -> (&str, &str, Option<bool>, &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_allowed_call_passes_and_is_told_without_its_secrets() {
-    each(Setup::new(config("enforce")), async |sidecar| {
+    each_at_once(Setup::new(config("enforce")), async |sidecar| {
         let call = Request::post("/v1/chat/completions?key=secret-1&token=secret-2", "secret-3").host("API.OpenAI.com");
         let answer = sidecar.ask(&call.header("authorization", "Bearer secret-4").header("cookie", "secret-5")).await;
         assert_eq!((answer.status, answer.served_by().as_str()), (200, "outside"));
@@ -60,7 +60,7 @@ async fn an_allowed_call_passes_and_is_told_without_its_secrets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_call_never_leaves_and_is_told_why_and_how_to_ask() {
     let settings = with(config("enforce"), "/denial", json!({"status": 451, "help": "ask in #egress"}));
-    each(Setup::new(settings), async |sidecar| {
+    each_at_once(Setup::new(settings), async |sidecar| {
         let cases = [
             (Request::get("/v1/models").host("api.openai.com"), "default_deny", None),
             (Request::post("/v1/files", "x").host("api.openai.com"), "rule_deny", Some("no-uploads")),
@@ -96,7 +96,7 @@ async fn a_denied_call_never_leaves_and_is_told_why_and_how_to_ask() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grpc_client_gets_a_grpc_status() {
-    each(Setup::new(config("enforce")), async |sidecar| {
+    each_at_once(Setup::new(config("enforce")), async |sidecar| {
         let call = Request::post("/pkg.Service/Call", "").host("grpc.evil.example");
         let answer = sidecar.ask_http2(&call.header("content-type", "application/grpc").header("te", "trailers")).await;
         assert_eq!((answer.status, answer.headers.text("grpc-status").as_deref()), (200, Some("7")), "{answer:?}");
@@ -109,7 +109,7 @@ async fn a_grpc_client_gets_a_grpc_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn report_lets_pass_and_says_so_observe_only_tells_and_off_tells_nothing() {
     for (mode, would_deny) in [("report", Some(true)), ("observe", None), ("enforce", Some(false))] {
-        each(Setup::new(config(mode)), async |sidecar| {
+        each_at_once(Setup::new(config(mode)), async |sidecar| {
             let answer = sidecar.ask(&to("evil.example")).await;
             assert_eq!(answer.status, if mode == "enforce" { 403 } else { 200 });
             let told = sidecar.event(|event| event["server.address"] == "evil.example").await;
@@ -120,7 +120,7 @@ async fn report_lets_pass_and_says_so_observe_only_tells_and_off_tells_nothing()
         })
         .await;
     }
-    each(Setup::new(with(config("enforce"), "/mode", json!("off"))), async |sidecar| {
+    each_at_once(Setup::new(with(config("enforce"), "/mode", json!("off"))), async |sidecar| {
         assert_eq!(sidecar.ask(&to("evil.example")).await.status, 200);
         sidecar
             .envoy
@@ -148,7 +148,7 @@ async fn a_policy_is_for_its_workload_and_others_have_the_default() {
         ("projects", "vectors.example", 200, "report"),
     ];
     for app in ["ai-gateway", "memory", "projects"] {
-        each(Setup { app, ..Setup::new(settings.clone()) }, async |sidecar| {
+        each_at_once(Setup { app, ..Setup::new(settings.clone()) }, async |sidecar| {
             for (_, host, status, mode) in cases.iter().filter(|(who, ..)| *who == app) {
                 assert_eq!(sidecar.ask(&to(host)).await.status, *status, "{app} calls {host}");
                 let told = sidecar.event(|event| event["server.address"] == *host).await;
@@ -161,7 +161,7 @@ async fn a_policy_is_for_its_workload_and_others_have_the_default() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_inside_the_mesh_are_left_alone() {
-    each(Setup::new(config("enforce")), async |sidecar| {
+    each_at_once(Setup::new(config("enforce")), async |sidecar| {
         let hosts = ["memory", "memory.devmentor-app", "memory.devmentor-app.svc.cluster.local", "10.96.0.9"];
         for host in hosts {
             let answer = sidecar.ask(&to(host)).await;
@@ -174,7 +174,7 @@ async fn calls_inside_the_mesh_are_left_alone() {
     })
     .await;
     // and with scope all they are looked at like any other
-    each(Setup::new(with(config("enforce"), "/scope", json!("all"))), async |sidecar| {
+    each_at_once(Setup::new(with(config("enforce"), "/scope", json!("all"))), async |sidecar| {
         assert_eq!(sidecar.ask(&to("memory")).await.status, 403);
         let told = sidecar.event(|event| event["server.address"] == "memory").await;
         assert_eq!(told["envoy.cluster"], MEMORY);
@@ -274,7 +274,7 @@ async fn a_host_is_the_same_in_every_spelling() {
         "x.anthropic.com:99999",
         "x.anthropic.com%2eevil.example",
     ];
-    each(Setup::new(settings), async |sidecar| {
+    each_at_once(Setup::new(settings), async |sidecar| {
         for host in allowed {
             let answer = sidecar.ask(&to(host)).await;
             assert_eq!(answer.status, 200, "{host}: {}", answer.text());
@@ -321,7 +321,7 @@ async fn a_client_that_sends_more_than_can_be_read_gets_past_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_the_mesh_blocks_is_told_by_its_name() {
-    each(Setup { allow_any: false, ..Setup::new(config("observe")) }, async |sidecar| {
+    each_at_once(Setup { allow_any: false, ..Setup::new(config("observe")) }, async |sidecar| {
         let answer = sidecar.ask(&Request::get("/v2/upload").host("unknown.example:8080")).await;
         assert_eq!(answer.status, 502, "blocked by the mesh, not by this filter");
         let told = sidecar.event(|event| event["server.address"] == "unknown.example").await;
@@ -335,7 +335,7 @@ async fn a_host_that_the_mesh_blocks_is_told_by_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_differ_in_nothing_are_counted_and_none_is_left_out() {
     let settings = with(config("enforce"), "/audit", json!({"fold": "2s"}));
-    each(Setup { workers: 4, ..Setup::new(settings) }, async |sidecar| {
+    each_at_once(Setup { workers: 4, ..Setup::new(settings) }, async |sidecar| {
         sidecar.outside.record(false);
         let addr = sidecar.envoy.addr("outbound");
         let request = |number: usize| if number.is_multiple_of(4) { to("evil.example") } else { chat() };
@@ -384,7 +384,7 @@ async fn calls_that_differ_in_nothing_are_counted_and_none_is_left_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sampling_leaves_out_allowed_calls_only_and_no_host_that_is_new() {
     let settings = with(config("enforce"), "/audit", json!({"fold": "0s", "sampleAllowed": 0}));
-    each(Setup::new(settings), async |sidecar| {
+    each_at_once(Setup::new(settings), async |sidecar| {
         for number in 0..50 {
             assert_eq!(sidecar.ask(&chat()).await.status, 200);
             assert_eq!(sidecar.ask(&to(&format!("x{number}.anthropic.com"))).await.status, 200);
@@ -404,7 +404,7 @@ async fn sampling_leaves_out_allowed_calls_only_and_no_host_that_is_new() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_is_new_once_for_all_workers_until_it_is_forgotten() {
     let settings = with(config("observe"), "/audit", json!({"fold": "0s", "firstSeenCapacity": 16}));
-    each(Setup { workers: 4, ..Setup::new(settings) }, async |sidecar| {
+    each_at_once(Setup { workers: 4, ..Setup::new(settings) }, async |sidecar| {
         let first = |events: &[Value]| events.iter().filter(|event| event["first_seen"] == true).count();
         // every call on a connection of its own, so that workers take turns
         for _ in 0..8 {
@@ -424,7 +424,7 @@ async fn a_host_is_new_once_for_all_workers_until_it_is_forgotten() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_look_like_allowed_ones_are_flagged() {
-    each(Setup::new(config("report")), async |sidecar| {
+    each_at_once(Setup::new(config("report")), async |sidecar| {
         let cases = [
             ("api.opena1.com", Some("api.openai.com"), false),
             ("xn--ap-ioc.openai.com.evil.example", None, true),
@@ -444,7 +444,7 @@ async fn names_that_look_like_allowed_ones_are_flagged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_configurations_keep_what_is_good_and_deny_what_they_would_guard() {
-    each(Setup::new(config("enforce")), async |sidecar| {
+    each_at_once(Setup::new(config("enforce")), async |sidecar| {
         let allowed = async || sidecar.ask(&chat()).await.status;
         let denied = async || sidecar.ask(&to("evil.example")).await.status;
         for garbage in ["{", "[]", "nonsense"] {
@@ -479,7 +479,7 @@ async fn broken_configurations_keep_what_is_good_and_deny_what_they_would_guard(
         (with(config("report"), "/policies/0/selector", json!(7)).into(), 200, 200, "partial"),
     ];
     for (configuration, allowed, denied, state) in broken {
-        each(Setup::new(configuration.clone()), async |sidecar| {
+        each_at_once(Setup::new(configuration.clone()), async |sidecar| {
             let what = format!("{configuration:?}");
             assert_eq!(sidecar.ask(&chat()).await.status, allowed, "{what}");
             assert_eq!(sidecar.ask(&to("evil.example")).await.status, denied, "{what}");
@@ -498,7 +498,7 @@ async fn updates_under_load_lose_neither_a_call_nor_an_event() {
     let numbered = |number: usize| {
         with(with(config("enforce"), "/audit", json!({"fold": "1s"})), "/denial", json!({"help": number.to_string()}))
     };
-    each(Setup { workers: 2, ..Setup::new(numbered(0)) }, async |sidecar| {
+    each_at_once(Setup { workers: 2, ..Setup::new(numbered(0)) }, async |sidecar| {
         sidecar.outside.record(false);
         let addr = sidecar.envoy.addr("outbound");
         let load = tokio::spawn(harness::run_many(addr, 6000, 8, |_| chat()));

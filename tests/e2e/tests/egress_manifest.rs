@@ -1,7 +1,7 @@
 //! What wasmplugins/egress-audit.yaml and egress-audit-tls.yaml hold, in real Envoys, and that the copies of their configuration
 //! are copies.
 
-use e2e::egress::{Setup, each, event};
+use e2e::egress::{Setup, each_at_once, event};
 use e2e::with;
 use harness::{Request, workspace_root};
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn the_manifest_does_what_it_says() {
         ]
     };
     for mode in ["report", "enforce"] {
-        each(Setup::new(configuration(mode)), async |sidecar| {
+        each_at_once(Setup::new(configuration(mode)), async |sidecar| {
             for (request, rule, reason, enforced) in calls() {
                 let mark = sidecar.envoy.logs().mark();
                 let answer = sidecar.ask(&request).await;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use e2e::egress::{PASSTHROUGH, Setup, Sidecar, TLS_PLUGIN, each, each_binary, event, plugin};
+use e2e::egress::{PASSTHROUGH, Setup, Sidecar, TLS_PLUGIN, each, event, plugin};
 use e2e::egress_tls::{ALLOWED, ANTHROPIC, UNKNOWN, hello, hosts, leading};
 use e2e::with;
 use egress_core::chain;
-use harness::{Listener, RawClient, Request, TcpClient, TcpServer};
+use harness::{Listener, RawClient, Request, TcpClient, TcpServer, envoy_binaries};
 use serde_json::{Value, json};
 
 /// The rules under another name of the one that allows, by which an event tells under which configuration it was decided.
@@ -90,7 +90,7 @@ async fn requests_and_connections_share_a_vm_through_updates_of_each() {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_plugins_cost_one_vm() {
     let setup = Setup::new(named("rule-0"));
-    each_binary(async |binary| {
+    for binary in envoy_binaries() {
         let vms = async |kept: usize| {
             let keep = |listeners: Vec<Listener>| listeners.into_iter().take(kept).collect();
             let sidecar = Sidecar::start_with(&binary, &setup, keep).await;
@@ -99,14 +99,13 @@ async fn both_plugins_cost_one_vm() {
         };
         let (requests, both) = (vms(1).await, vms(2).await);
         assert!(requests > 0.0 && requests == both, "{requests} with one plugin, {both} with both");
-    })
-    .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_plugin_may_stand_before_the_requests_it_carries() {
     let setup = Setup { app: "ai-gateway", ..Setup::new(named("rule-0")) };
-    each_binary(async |binary| {
+    for binary in envoy_binaries() {
         let sidecar = Sidecar::start_with(&binary, &setup, |mut listeners| {
             let both = Listener::http("both", harness::virtual_hosts([harness::route_to(PASSTHROUGH)]));
             let connections = e2e::egress::tls_plugin(named("rule-0"));
@@ -125,8 +124,7 @@ async fn a_connection_plugin_may_stand_before_the_requests_it_carries() {
         sidecar.envoy.wait_for_counter("runtime_control_egress_audit_exempt_total", &[exempt], 2).await.unwrap();
         assert!(sidecar.events().iter().all(|event| event["network.protocol.name"] == "http"));
         sidecar.assert_whole().await;
-    })
-    .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

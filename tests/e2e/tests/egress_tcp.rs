@@ -1,7 +1,7 @@
 //! Connections that are no TLS: what stays in the mesh and what a server begins is left alone, the rest is judged by the service or
 //! the address, and nothing is held for longer than it takes to tell that it is no TLS.
 
-use e2e::egress::{PASSTHROUGH, Setup, Sidecar, each, each_binary, tls_plugin};
+use e2e::egress::{PASSTHROUGH, Setup, Sidecar, each, tls_plugin};
 use e2e::egress_tls::{ALLOWED, ANTHROPIC, UNKNOWN, hello, hosts, leading, renamed};
 use e2e::with;
 use harness::{Listener, TcpServer, envoy_binaries, static_cluster};
@@ -267,7 +267,7 @@ async fn tcp_by_address_goes_by_networks_and_ip_literals() {
 async fn a_name_that_claims_to_be_inside_is_not_believed_behind_a_wildcard_either() {
     let server = TcpServer::echo();
     let setup = leading(hosts("enforce"), ANTHROPIC, server.addr());
-    each_binary(async |binary| {
+    for binary in envoy_binaries() {
         let sidecar =
             Sidecar::start_with(&binary, &setup, |listeners| listeners.into_iter().map(with_address).collect()).await;
         for (address, name, passes) in [
@@ -281,8 +281,7 @@ async fn a_name_that_claims_to_be_inside_is_not_believed_behind_a_wildcard_eithe
             assert_eq!(back, if passes { hello } else { Vec::new() }, "{name} at {address}");
         }
         sidecar.assert_whole().await;
-    })
-    .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -377,7 +376,7 @@ async fn many_listeners_share_the_plugin_and_each_has_its_own_service() {
     let config = allowing("enforce", json!({"id": "db", "hosts": ["db.example.com"]}));
     let mut setup: Setup = leading(config.clone(), ANTHROPIC, database.addr());
     setup.clusters.extend([static_cluster(REDIS, redis.addr()), static_cluster(DATABASE, database.addr())]);
-    each_binary(async |binary| {
+    for binary in envoy_binaries() {
         let sidecar = Sidecar::start_with(&binary, &setup, |mut listeners| {
             let plugin = tls_plugin(config.clone());
             listeners.push(Listener::tcp("redis", REDIS).network_wasm(&plugin));
@@ -396,6 +395,5 @@ async fn many_listeners_share_the_plugin_and_each_has_its_own_service() {
         assert_eq!(event["envoy.cluster"], DATABASE);
         sidecar.event(|event| event["decision"] == "deny" && event["envoy.cluster"] == ANTHROPIC).await;
         sidecar.assert_whole().await;
-    })
-    .await;
+    }
 }
