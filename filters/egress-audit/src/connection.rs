@@ -58,8 +58,8 @@ impl Connection {
             self.instance.meters.host_failed();
             let action = self.instance.unreadable();
             self.state = if action == Action::Continue { State::Passing(None) } else { State::Closing(None) };
-            if action == Action::Pause && connection::close().is_err() {
-                self.instance.meters.host_failed();
+            if action == Action::Pause {
+                self.close();
             }
             return action;
         };
@@ -109,10 +109,14 @@ impl Connection {
         judged.event_id = judged.key.as_deref().map(|key| instance.event_id(key, None));
         instance.set_state(&judged);
         self.state = State::Closing(Some(judged));
-        if connection::close().is_err() {
-            instance.meters.host_failed();
-        }
+        self.close();
         Action::Pause
+    }
+
+    fn close(&self) {
+        if connection::close().is_err() {
+            self.instance.meters.host_failed();
+        }
     }
 
     /// A connection that is over before its client has said enough: nothing of it has left. Such is one that the mesh itself

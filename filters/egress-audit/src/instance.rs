@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use egress_core::config::{Mode, PathShown, Percent};
 use egress_core::confusable::{Lookalikes, mixes_scripts};
-use egress_core::decide::{Call, Outcome};
+use egress_core::decide::{Call, Outcome, verdict};
 use egress_core::event::{Event, Facts, Stamp};
 use egress_core::workload::Workload;
 use egress_core::{Decision, Policy, Reason, decide, load};
@@ -91,7 +91,7 @@ impl Instance {
             (decision.against, decision.reason, decision.rule) = (true, Reason::AuditUnavailable, None);
         }
         self.meters.decided(&decision);
-        let key = if self.is_told(&decision) { Some(key(&decision, parts)) } else { None };
+        let key = if self.is_told(&decision) { Some(self.key(&decision, parts)) } else { None };
         Some(Judged { decision, key, event_id: None })
     }
 
@@ -113,6 +113,36 @@ impl Instance {
             self.meters.sampled_out();
         }
         told
+    }
+
+    /// What makes calls one kind, but for the status: each part behind its length, so that no two kinds are spelled the same.
+    /// Places of policies and rules mean something within one configuration only, and streams outlive it.
+    fn key(&self, decision: &Decision, parts: &[&[u8]]) -> Vec<u8> {
+        let place = |place: Option<usize>| {
+            place.map_or(u32::MAX, |place| u32::try_from(place).unwrap_or(u32::MAX)).to_le_bytes()
+        };
+        let mut key = Vec::with_capacity(160);
+        key.extend_from_slice(&self.number.to_le_bytes());
+        key.extend_from_slice(&place(decision.guard));
+        key.extend_from_slice(&place(decision.rule));
+        key.extend_from_slice(&[
+            decision.reason as u8,
+            decision.mode as u8,
+            u8::from(decision.against),
+            decision.sni_host as u8,
+        ]);
+        key.extend_from_slice(&decision.port.unwrap_or(0).to_le_bytes());
+        let host = decision.host.as_ref().map(host_bytes).unwrap_or_default();
+        let fixed = [
+            &*host,
+            decision.server_name.as_deref().unwrap_or_default(),
+            decision.principal.as_deref().unwrap_or_default().as_bytes(),
+        ];
+        for part in fixed.iter().chain(parts) {
+            key.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+            key.extend_from_slice(part);
+        }
+        key
     }
 
     /// Tells access logs of a decision.
@@ -139,11 +169,7 @@ impl Instance {
     fn word(&self, judged: &Judged) -> String {
         let decision = &judged.decision;
         let (guard, rule) = self.policy.names(decision.guard, decision.rule);
-        let verdict = match (decision.denies(), decision.would_deny()) {
-            (true, _) => "deny",
-            (_, true) => "would_deny",
-            _ => "allow",
-        };
+        let verdict = verdict(decision.against, decision.mode);
         let (reason, mode) = (decision.reason.as_str(), decision.mode.as_str());
         let (guard, rule) = (guard.unwrap_or("none"), rule.unwrap_or("none"));
         let id = judged.event_id.as_deref().unwrap_or("none");
@@ -231,33 +257,6 @@ impl Instance {
         let pending = audit.queue.as_ref().map_or(0, egress_core::queue::Queue::len);
         self.meters.take(std::mem::take(&mut audit.tally), pending);
     }
-}
-
-/// What makes calls one kind, but for the status: each part behind its length, so that no two kinds are spelled the same.
-fn key(decision: &Decision, parts: &[&[u8]]) -> Vec<u8> {
-    let place =
-        |place: Option<usize>| place.map_or(u32::MAX, |place| u32::try_from(place).unwrap_or(u32::MAX)).to_le_bytes();
-    let mut key = Vec::with_capacity(160);
-    key.extend_from_slice(&place(decision.guard));
-    key.extend_from_slice(&place(decision.rule));
-    key.extend_from_slice(&[
-        decision.reason as u8,
-        decision.mode as u8,
-        u8::from(decision.against),
-        decision.sni_host as u8,
-    ]);
-    key.extend_from_slice(&decision.port.unwrap_or(0).to_le_bytes());
-    let host = decision.host.as_ref().map(host_bytes).unwrap_or_default();
-    let fixed = [
-        &*host,
-        decision.server_name.as_deref().unwrap_or_default(),
-        decision.principal.as_deref().unwrap_or_default().as_bytes(),
-    ];
-    for part in fixed.iter().chain(parts) {
-        key.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
-        key.extend_from_slice(part);
-    }
-    key
 }
 
 fn host_bytes(host: &egress_core::host::Host) -> std::borrow::Cow<'_, [u8]> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use egress_core::audit::Tally;
 use egress_core::config::Mode;
-use egress_core::decide::Exemption;
+use egress_core::decide::{Exemption, verdict};
 use egress_core::{Decision, Policy, Reason};
 use filter_runtime::{Counter, SharedGauge, metric_name};
 use foldhash::fast::RandomState;
@@ -199,15 +199,10 @@ impl Meters {
 impl Decided {
     fn name(&self, policy: &Policy) -> String {
         let (guard, rule) = policy.names(self.guard, self.rule);
-        let decision = match (self.against, self.mode) {
-            (true, Mode::Enforce) => "deny",
-            (true, Mode::Report) => "would_deny",
-            _ => "allow",
-        };
         let tags = [
             ("policy", guard.unwrap_or(NONE)),
             ("rule", rule.unwrap_or(NONE)),
-            ("decision", decision),
+            ("decision", verdict(self.against, self.mode)),
             ("reason", self.reason.as_str()),
             ("mode", self.mode.as_str()),
         ];

@@ -66,8 +66,7 @@ impl Audit {
 
     /// Goes on as other settings want it. Gives what was counted under the ones before.
     pub fn adopt(&mut self, settings: &Settings, now_ms: u64) -> Vec<Line> {
-        let counted = self.fold.drain();
-        let lines = counted.into_iter().map(|folded| self.tell_counted(&folded, now_ms)).collect();
+        let lines = self.flush(now_ms);
         let window = u64::try_from(std::time::Duration::from(settings.audit.fold).as_millis()).unwrap_or(u64::MAX);
         self.fold = Fold::new(window, size(settings.audit.fold_capacity.0));
         self.chained = settings.audit.chain;

@@ -131,6 +131,16 @@ pub struct Decision {
     pub principal: Option<String>,
 }
 
+/// What comes of a decision, in a word.
+#[must_use]
+pub fn verdict(against: bool, mode: Mode) -> &'static str {
+    match (against, mode) {
+        (true, Mode::Enforce) => "deny",
+        (true, Mode::Report) => "would_deny",
+        _ => "allow",
+    }
+}
+
 impl Decision {
     /// Whether the call must not pass.
     #[must_use]
