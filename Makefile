@@ -88,9 +88,9 @@ e2e: build ## Tests of the built filters in real Envoys: 1.36 and the newest.
 	newest=$$(tools/envoy.sh --exact --version "$$ENVOY_NEWEST") && \
 	specification=$$(tools/unleash-specification.sh) && \
 	unleash=$$(tools/unleash-server.sh) && postgres=$$(tools/postgres.sh) && \
-	clients=$$(tools/openfeature.sh) && node=$$(NODE_MIN=20 tools/node.sh) && \
+	clients=$$(tools/openfeature.sh) && node=$$(NODE_MIN=20 tools/node.sh) && ai_clients=$$(tools/ai-clients.sh) && \
 	ENVOY_BINARIES="$${ENVOY_BINARIES:-$$first:$$newest}" UNLEASH_SPECIFICATION=$$specification \
-	UNLEASH_SERVER=$$unleash POSTGRES_BIN=$$postgres OPENFEATURE_CLIENTS=$$clients NODE=$$node \
+	UNLEASH_SERVER=$$unleash POSTGRES_BIN=$$postgres OPENFEATURE_CLIENTS=$$clients NODE=$$node AI_CLIENTS=$$ai_clients \
 		cargo test --locked --quiet --tests -p harness -p e2e
 
 .PHONY: soak

@@ -2,17 +2,18 @@
 
 use egress_core::workload::Workload;
 use filter_config::{NothingKept, Report};
+use pii_core::load::any_variable;
 use serde_json::Value;
 
-use crate::{access, flags, spelling, suffix, update};
+use crate::{access, flags, protection, spelling, suffix, update};
 
 /// A filter as the commands see it.
 #[derive(Debug)]
 pub(crate) struct Filter {
     /// Its name, as in its image's name.
     pub(crate) name: &'static str,
-    /// A field that only its configurations have, to know a bare one by.
-    mark: &'static str,
+    /// Places (RFC 6901) that only its configurations have, to know a bare one by.
+    marks: &'static [&'static str],
     /// Finds what is wrong with a configuration.
     pub(crate) check: fn(&Value) -> Report,
     /// Finds what an update of a configuration does to users without need; both are without mistakes.
@@ -27,7 +28,7 @@ pub(crate) struct Filter {
 pub(crate) const FILTERS: &[Filter] = &[
     Filter {
         name: "canary-router",
-        mark: "armHeader",
+        marks: &["/armHeader", "/rules/0/baseline", "/rules/0/arms"],
         check: |configuration| canary_core::load(configuration.to_string().as_bytes(), &NothingKept).report,
         warn_of_update: |old, new| {
             let policy = |value: &Value| canary_core::load(value.to_string().as_bytes(), &NothingKept).policy;
@@ -39,7 +40,7 @@ pub(crate) const FILTERS: &[Filter] = &[
     },
     Filter {
         name: "flag-headers",
-        mark: "flags",
+        marks: &["/flags"],
         check: |configuration| flag_core::load(configuration.to_string().as_bytes(), &NothingKept).report,
         warn_of_update: |old, new| {
             let policy = |value: &Value| flag_core::load(value.to_string().as_bytes(), &NothingKept).policy;
@@ -50,7 +51,7 @@ pub(crate) const FILTERS: &[Filter] = &[
     },
     Filter {
         name: "egress-audit",
-        mark: "policies",
+        marks: &["/policies"],
         check: |configuration| {
             let bytes = configuration.to_string();
             let mut report = egress_core::load(bytes.as_bytes(), &NothingKept, &Workload::default()).report;
@@ -61,6 +62,19 @@ pub(crate) const FILTERS: &[Filter] = &[
         warn_of_update: access::of_update,
         schema: || filter_config::schema::document::<egress_core::config::Config>("egress-audit"),
         event_schema: Some(egress_core::event::schema),
+    },
+    Filter {
+        name: "pii-redactor",
+        marks: &["/entities", "/placeholder", "/neverRedact", "/alwaysRedact", "/custom", "/gate", "/rules/0/api"],
+        check: |configuration| {
+            let bytes = configuration.to_string();
+            let mut report = pii_core::load(bytes.as_bytes(), &NothingKept, &any_variable).report;
+            pii_core::lint::warnings(configuration, &mut report);
+            report
+        },
+        warn_of_update: protection::of_update,
+        schema: || filter_config::schema::document::<pii_core::config::Config>("pii-redactor"),
+        event_schema: None,
     },
 ];
 
@@ -79,8 +93,6 @@ pub(crate) fn mentioned(text: &str) -> Option<&'static Filter> {
 
 /// The filter that a bare configuration looks like.
 pub(crate) fn guessed(configuration: &Value) -> Option<&'static Filter> {
-    let rule = configuration.pointer("/rules/0");
-    let canary = rule.is_some_and(|rule| rule.get("baseline").is_some() || rule.get("arms").is_some());
-    let marked = |filter: &&Filter| configuration.get(filter.mark).is_some();
-    FILTERS.iter().find(marked).or_else(|| FILTERS.iter().find(|filter| canary && filter.name == "canary-router"))
+    let marked = |filter: &&Filter| filter.marks.iter().any(|mark| configuration.pointer(mark).is_some());
+    FILTERS.iter().find(marked)
 }

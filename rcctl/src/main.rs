@@ -12,6 +12,8 @@ mod filters;
 mod flags;
 mod lint;
 mod module;
+mod protection;
+mod redact;
 mod schema;
 mod spelling;
 mod suffix;
@@ -41,6 +43,9 @@ enum Command {
     Flags(flags::Arguments),
     /// Says what egress-audit decides on one call, and why.
     Egress(egress::Arguments),
+    /// Says what pii-redactor makes of a body, and what it finds in it; with --answer, what the caller gets back. Exits with 1
+    /// where it would not pass.
+    Redact(redact::Arguments),
     /// Reads what egress-audit told, in logs of any kind: suggests policies, or verifies chains.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Flags(arguments) => flags::run(&arguments),
         Command::Egress(arguments) => egress::run(&arguments),
+        Command::Redact(arguments) => redact::run(&arguments),
         Command::Audit(command) => audit::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Module { files } => module::run(&files),

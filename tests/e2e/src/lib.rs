@@ -1,9 +1,11 @@
 //! What the end-to-end tests of canary-router share: an Envoy with two versions of a service behind it, routes as a
 //! VirtualService makes them, and the arm that the core gives a user, to compare with.
 
+pub mod ai;
 pub mod egress;
 pub mod egress_tls;
 pub mod flags;
+pub mod pii;
 
 use canary_core::{Policy, decide, load};
 use filter_config::NothingKept;

@@ -155,7 +155,9 @@ async fn reporting_tells_the_request_and_not_the_user() {
         assert_eq!(event, expected);
         for line in mesh.envoy.logs().lines() {
             // Words that are no hexadecimal digits: a request id may well hold "ada".
-            let told = ["lovelace", "byron", "session-7", "premium", token.as_str()].into_iter().find(|secret| line.contains(secret));
+            let told = ["lovelace", "byron", "session-7", "premium", token.as_str()]
+                .into_iter()
+                .find(|secret| line.contains(secret));
             assert_eq!(told, None, "{line}");
         }
     })

@@ -2,6 +2,15 @@
 
 use crate::{Failure, Result, abi};
 
+/// Which body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The request's.
+    Request = 0,
+    /// The response's.
+    Response = 1,
+}
+
 const REQUEST: u32 = 0;
 const RESPONSE: u32 = 1;
 
@@ -19,6 +28,24 @@ pub fn request(start: usize, max: usize) -> Result<Vec<u8>> {
 /// When the host refuses.
 pub fn response(start: usize, max: usize) -> Result<Vec<u8>> {
     buffer(RESPONSE, start, max)
+}
+
+/// Bytes of one of the bodies, as [`request`].
+///
+/// # Errors
+/// When the host refuses.
+pub fn of(which: Which, start: usize, max: usize) -> Result<Vec<u8>> {
+    buffer(which as u32, start, max)
+}
+
+/// Puts other bytes in place of all that the host holds of a body: `held` of them. It can be done while a body callback runs,
+/// and while one for trailers does if the body's last one ended with a pause.
+///
+/// # Errors
+/// When the host refuses, as it does at any other time.
+pub fn replace(which: Which, held: usize, bytes: &[u8]) -> Result<()> {
+    // SAFETY: the slice is live for the length of the call.
+    abi::checked(unsafe { abi::proxy_set_buffer_bytes(which as u32, 0, held, bytes.as_ptr(), bytes.len()) })
 }
 
 /// Bytes of any of the host's buffers, by its number in the ABI. One that is not there reads as an empty one.

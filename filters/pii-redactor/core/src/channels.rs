@@ -1,0 +1,243 @@
+//! The texts of a stream: each goes on from event to event, beside others.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    field::{Field, Form, Shown, Work},
+    json::{Handler, Path},
+    place::Stream,
+    text::Run,
+    walk::PARTS,
+};
+
+/// What an event says of the texts in it, beside them.
+#[derive(Debug, Default)]
+pub struct Facts {
+    kind: String,
+    index: u32,
+    output_index: u32,
+    part_index: u32,
+    /// The number that each choice of the event gives itself, by its place.
+    choices: Vec<(u32, u32)>,
+    /// The same of tools, by the places of choice and tool.
+    tools: Vec<(u32, u32, u32)>,
+    /// The places of choices that are over.
+    finished: Vec<u32>,
+    error: bool,
+    reading: Reading,
+}
+
+/// Which string is being read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reading {
+    #[default]
+    Nothing,
+    Kind,
+    Finish(u32),
+}
+
+impl Facts {
+    /// The event's `type`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// To which text a part at a path belongs.
+    fn key(&self, stream: Stream, path: &Path) -> Key {
+        let mut parts = [""; PARTS];
+        let count = path.parts(&mut parts);
+        match parts.get(..count).unwrap_or_default() {
+            ["choices", "[]", rest @ ..] => {
+                let choice = path.index(1);
+                let group = self.choices.iter().find(|(place, _)| *place == choice).map_or(choice, |(_, number)| *number);
+                let part = match rest {
+                    ["delta", "tool_calls", "[]", ..] => {
+                        let tool = path.index(4);
+                        let found = self.tools.iter().find(|(of, place, _)| (*of, *place) == (choice, tool));
+                        found.map_or(tool, |(_, _, number)| *number)
+                    }
+                    _ => 0,
+                };
+                Key { group, stream, part }
+            }
+            ["candidates", "[]", ..] => {
+                let candidate = path.index(1);
+                let group = self.choices.iter().find(|(place, _)| *place == candidate).map_or(candidate, |(_, number)| *number);
+                Key { group, stream, part: 0 }
+            }
+            ["delta"] => Key { group: self.output_index, stream, part: self.part_index },
+            _ => Key { group: self.index, stream, part: 0 },
+        }
+    }
+
+    /// What is over with this event.
+    fn over(&self) -> Over {
+        match self.kind.as_str() {
+            "message_stop" | "response.completed" | "response.incomplete" | "response.failed" | "error" => Over::All,
+            "content_block_stop" => Over::Groups(vec![self.index]),
+            kind if kind.starts_with("response.") && kind.ends_with(".done") => Over::Groups(vec![self.output_index]),
+            _ if self.error => Over::All,
+            _ => {
+                let number = |place: &u32| self.choices.iter().find(|(choice, _)| choice == place).map_or(*place, |(_, number)| *number);
+                Over::Groups(self.finished.iter().map(number).collect())
+            }
+        }
+    }
+}
+
+/// Which texts are over.
+enum Over {
+    All,
+    Groups(Vec<u32>),
+}
+
+impl Handler for Facts {
+    fn string(&mut self, path: &Path, key: bool, _raw: u64) -> bool {
+        let mut parts = [""; PARTS];
+        let count = path.parts(&mut parts);
+        self.reading = match parts.get(..count).unwrap_or_default() {
+            _ if key => Reading::Nothing,
+            ["type"] => Reading::Kind,
+            ["choices", "[]", "finish_reason"] | ["candidates", "[]", "finishReason"] => Reading::Finish(path.index(1)),
+            ["stop_reason"] => Reading::Finish(0),
+            _ => Reading::Nothing,
+        };
+        self.reading != Reading::Nothing
+    }
+
+    fn run(&mut self, _path: &Path, run: Run<'_>) {
+        match self.reading {
+            Reading::Nothing => {}
+            Reading::Kind => self.kind.extend(run.bytes.iter().take(64).map(|byte| char::from(*byte))),
+            Reading::Finish(place) => {
+                if !self.finished.contains(&place) {
+                    self.finished.push(place);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, _path: &Path) {
+        self.reading = Reading::Nothing;
+    }
+
+    fn value(&mut self, path: &Path, _raw: u64) -> bool {
+        self.error |= path.depth() == 1 && path.name() == "error";
+        false
+    }
+
+    fn scalar(&mut self, path: &Path, bytes: &[u8]) {
+        let Some(number) = core::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) else { return };
+        let mut parts = [""; PARTS];
+        let count = path.parts(&mut parts);
+        match parts.get(..count).unwrap_or_default() {
+            ["index"] => self.index = number,
+            ["output_index"] => self.output_index = number,
+            ["content_index" | "summary_index"] => self.part_index = number,
+            ["choices" | "candidates", "[]", "index"] => self.choices.push((path.index(1), number)),
+            ["choices", "[]", "delta", "tool_calls", "[]", "index"] => self.tools.push((path.index(1), path.index(4), number)),
+            _ => {}
+        }
+    }
+}
+
+/// Which text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// The choice, block or item.
+    group: u32,
+    stream: Stream,
+    /// The part of it, or the tool.
+    part: u32,
+}
+
+/// A text that goes on.
+#[derive(Debug, Default)]
+struct Channel {
+    field: Field,
+    /// Where it was first.
+    shown: String,
+    /// Where its last bytes ended.
+    end: u64,
+    begun: bool,
+}
+
+/// All texts of a stream that are not over. See the module.
+#[derive(Debug, Default)]
+pub struct Channels {
+    channels: BTreeMap<Key, Channel>,
+    current: Option<Key>,
+}
+
+impl Channels {
+    /// A part of a text begins.
+    pub fn begin(&mut self, stream: Stream, path: &Path, facts: &Facts) {
+        let key = facts.key(stream, path);
+        self.current = Some(key);
+        let channel = self.channels.entry(key).or_default();
+        if channel.begun {
+            channel.field.next_piece(channel.end);
+        }
+    }
+
+    /// Decoded bytes of the part.
+    pub fn push(&mut self, run: Run<'_>, path: &Path, work: &mut Work<'_>) {
+        let Some(key) = self.current else { return };
+        self.finish_others(key, work);
+        let Some(channel) = self.channels.get_mut(&key) else { return };
+        if !channel.begun {
+            channel.begun = true;
+            channel.shown = path.shown();
+            channel.field.begin(if key.stream.is_json() { Form::Json } else { Form::Text }, 1, "");
+        }
+        channel.end = run.end_at(run.bytes.len().saturating_sub(1));
+        channel.field.push(run, Shown::Words(&channel.shown), work);
+    }
+
+    /// The part ends.
+    pub fn end(&mut self, work: &mut Work<'_>) {
+        let Some(channel) = self.current.take().and_then(|key| self.channels.get_mut(&key)) else { return };
+        if channel.begun {
+            channel.field.settle(Shown::Words(&channel.shown), work);
+        }
+    }
+
+    /// Ends what an event says is over.
+    pub fn after(&mut self, facts: &Facts, work: &mut Work<'_>) {
+        match facts.over() {
+            Over::All => self.finish(work),
+            Over::Groups(groups) => self.finish_where(|key| groups.contains(&key.group), work),
+        }
+    }
+
+    /// Ends all texts.
+    pub fn finish(&mut self, work: &mut Work<'_>) {
+        self.finish_where(|_| true, work);
+    }
+
+    /// Where in the body what is not certain begins; none where all is.
+    #[must_use]
+    pub fn held_from(&self) -> Option<u64> {
+        self.channels.values().filter(|channel| channel.begun).filter_map(|channel| channel.field.held_from()).min()
+    }
+
+    /// A model says one thing at a time: where another text of the same choice goes on, those before are over.
+    fn finish_others(&mut self, key: Key, work: &mut Work<'_>) {
+        if self.channels.len() > 1 {
+            self.finish_where(|other| other.group == key.group && *other != key, work);
+        }
+    }
+
+    fn finish_where(&mut self, over: impl Fn(&Key) -> bool, work: &mut Work<'_>) {
+        self.channels.retain(|key, channel| {
+            if !over(key) {
+                return true;
+            }
+            if channel.begun {
+                channel.field.finish(Shown::Words(&channel.shown), work);
+            }
+            false
+        });
+    }
+}

@@ -1,0 +1,161 @@
+//! How a detector sees the text: from the place where something may begin, forward, one byte at a time.
+//!
+//! Text comes in pieces. A detector that looks beyond what has come does not decide: the view remembers that it looked,
+//! and the place is asked again when there is more. So no detector knows of pieces, and no split changes what is found.
+
+use core::cell::Cell;
+
+/// How far a detector sees from where a value begins, in bytes. What is longer is seen by those that ask for it
+/// ([`View::far`]).
+pub const NEAR: usize = 512;
+
+/// How far a detector of long values sees, in bytes: keys in PEM, tokens.
+pub const FAR: usize = 16 * 1024;
+
+/// How far back words are looked for that make a weak match a strong one, in bytes.
+pub const CONTEXT: usize = 96;
+
+/// How many words back.
+const CONTEXT_WORDS: usize = 5;
+
+/// A text, and the place in it where a value may begin.
+///
+/// The text is normalized: full-width and other forms of letters, digits, signs and spaces are their ASCII ones; what has no width
+/// is gone; `%XX` of a printable character is that character. Other characters are UTF-8.
+pub struct View<'a> {
+    text: &'a [u8],
+    at: usize,
+    whole: bool,
+    limit: usize,
+    short: Cell<bool>,
+}
+
+impl<'a> View<'a> {
+    /// A view of `text` from `at` on. `whole` says that the text ends where the bytes end.
+    #[must_use]
+    pub fn new(text: &'a [u8], at: usize, whole: bool) -> Self {
+        Self { text, at, whole, limit: NEAR, short: Cell::new(false) }
+    }
+
+    /// The same place, seen as far as [`FAR`].
+    #[must_use]
+    pub fn far(&self) -> View<'a> {
+        View { text: self.text, at: self.at, whole: self.whole, limit: FAR, short: Cell::new(false) }
+    }
+
+    /// Takes over that another view of the same place looked too far.
+    pub fn join(&self, other: &View<'_>) {
+        self.short.set(self.short.get() || other.short.get());
+    }
+
+    /// The same text from `offset` bytes further on.
+    #[must_use]
+    pub fn from(&self, offset: usize) -> View<'a> {
+        View {
+            text: self.text,
+            at: self.at.saturating_add(offset),
+            whole: self.whole,
+            limit: self.limit.saturating_sub(offset),
+            short: Cell::new(false),
+        }
+    }
+
+    /// The byte `offset` bytes on; none where the text ends, or where no detector sees any more.
+    #[must_use]
+    pub fn byte(&self, offset: usize) -> Option<u8> {
+        if offset >= self.limit {
+            return None;
+        }
+        let byte = self.text.get(self.at + offset).copied();
+        if byte.is_none() && !self.whole {
+            self.short.set(true);
+        }
+        byte
+    }
+
+    /// Whether something looked beyond what has come: what was found then means nothing yet.
+    #[must_use]
+    pub fn short(&self) -> bool {
+        self.short.get()
+    }
+
+    /// The byte before the place.
+    #[must_use]
+    pub fn before(&self) -> Option<u8> {
+        self.back(1)
+    }
+
+    /// The byte `count` bytes before the place. Text before the last [`CONTEXT`] bytes is not kept.
+    #[must_use]
+    pub fn back(&self, count: usize) -> Option<u8> {
+        if count > CONTEXT {
+            return None;
+        }
+        self.at.checked_sub(count).and_then(|at| self.text.get(at)).copied()
+    }
+
+    /// How many bytes from `offset` on are of a kind, `most` at most.
+    #[must_use]
+    pub fn run(&self, offset: usize, most: usize, kind: impl Fn(u8) -> bool) -> usize {
+        (0..most).take_while(|step| self.byte(offset + step).is_some_and(&kind)).count()
+    }
+
+    /// The bytes from the place to `end`. Only what was looked at may be asked for.
+    #[must_use]
+    pub fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+        self.text.get(self.at + start..self.at + end).unwrap_or_default()
+    }
+
+    /// Whether these very bytes stand at `offset`.
+    #[must_use]
+    pub fn is(&self, offset: usize, bytes: &[u8]) -> bool {
+        bytes.iter().enumerate().all(|(step, byte)| self.byte(offset + step) == Some(*byte))
+    }
+
+    /// The same, whatever the case of letters. `bytes` are lower case.
+    #[must_use]
+    pub fn is_any_case(&self, offset: usize, bytes: &[u8]) -> bool {
+        bytes.iter().enumerate().all(|(step, byte)| {
+            self.byte(offset + step).is_some_and(|found| found.to_ascii_lowercase() == *byte)
+        })
+    }
+
+    /// Whether the text does not go on as a word at `offset`: a value has to end there.
+    #[must_use]
+    pub fn ends(&self, offset: usize) -> bool {
+        !self.byte(offset).is_some_and(is_word)
+    }
+
+    /// The last words before the place, nearest first, with what stands between them left out: letters and digits, any
+    /// other character parts them. At most five.
+    pub fn words_before(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let start = self.at.saturating_sub(CONTEXT);
+        let before = self.text.get(start..self.at).unwrap_or_default();
+        before
+            .rsplit(|byte| !(is_word(*byte) || *byte >= 0x80))
+            .filter(|word| !word.is_empty())
+            .take(CONTEXT_WORDS)
+    }
+
+    /// Whether one of `words` (lower case; several parted by a space have to follow each other) stands among the last five
+    /// before the place.
+    #[must_use]
+    pub fn context(&self, words: &[&str]) -> bool {
+        let mut near: [&[u8]; CONTEXT_WORDS] = [&[]; CONTEXT_WORDS];
+        for (place, word) in near.iter_mut().rev().zip(self.words_before()) {
+            *place = word;
+        }
+        words.iter().any(|phrase| {
+            let parts = phrase.split(' ').count();
+            near.windows(parts).any(|window| {
+                window.iter().zip(phrase.split(' ')).all(|(word, part)| word.eq_ignore_ascii_case(part.as_bytes()))
+            })
+        })
+    }
+}
+
+/// Whether a byte belongs to a word: an ASCII letter or digit.
+#[must_use]
+pub const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}

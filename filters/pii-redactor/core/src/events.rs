@@ -1,0 +1,311 @@
+//! A stream of events: server-sent events (the HTML standard, 9.2), the elements of a JSON array, or lines of JSON.
+//!
+//! An event leaves whole, and none is dropped, made or changed but for the values in it. One whose text could still become a value
+//! with what comes next is held until that is certain, which the next word tells. What says nothing (`ping`, a comment) overtakes it.
+
+use core::ops::Range;
+use std::collections::VecDeque;
+
+use crate::{
+    channels::{Channels, Facts},
+    field::{Field, Form, Shown, Work},
+    json::{Handler, Malformed, Path, Reader},
+    text::Run,
+    walk::{State, Subject, Walk},
+};
+
+/// How many bytes of whole events are held for a text that does not go on, before it is taken as over.
+const MOST_HELD: u64 = 256 * 1024;
+
+/// What parts events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// An empty line.
+    ServerSent,
+    /// The commas of an array.
+    Elements,
+    /// The ends of lines.
+    Lines,
+}
+
+/// The events of a body. See the module.
+#[derive(Debug)]
+pub struct Events {
+    framing: Framing,
+    /// How long one event may be, in bytes.
+    longest: u64,
+    /// Where the event begins that is not yet whole.
+    start: u64,
+    line_start: u64,
+    after_return: bool,
+    name_is_ping: bool,
+    data: Vec<Range<u64>>,
+    fields: bool,
+    /// Where whole events begin that are held.
+    held: VecDeque<u64>,
+    channels: Channels,
+    state: State,
+    reader: Reader,
+    /// The array around the elements.
+    array: Reader,
+}
+
+impl Events {
+    /// At the beginning of a body of which an event may have `longest` bytes.
+    #[must_use]
+    pub fn new(framing: Framing, longest: u64) -> Self {
+        Self {
+            framing,
+            longest,
+            start: 0,
+            line_start: 0,
+            after_return: false,
+            name_is_ping: false,
+            data: Vec::new(),
+            fields: false,
+            held: VecDeque::new(),
+            channels: Channels::default(),
+            state: State::default(),
+            reader: Reader::default(),
+            array: Reader::default(),
+        }
+    }
+
+    /// Takes bytes that were just added to the outlet, from `at` on, and lets go what may.
+    ///
+    /// # Errors
+    /// When an event is not what it should be.
+    pub fn push(&mut self, at: u64, end: bool, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let bytes = work.outlet.slice(&(at..work.outlet.end())).to_vec();
+        match self.framing {
+            Framing::ServerSent => self.lines(&bytes, at, subject, work, out)?,
+            Framing::Lines => self.json_lines(&bytes, at, subject, work, out)?,
+            Framing::Elements => self.elements(&bytes, at, subject, work, out)?,
+        }
+        if work.outlet.end().saturating_sub(self.start) > self.longest {
+            return Err(Malformed::Long);
+        }
+        if end {
+            self.finish(subject, work, out)?;
+        }
+        self.release(work, out);
+        Ok(())
+    }
+
+    /// The stream ends: what is not whole is taken as if it were.
+    fn finish(&mut self, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let last = work.outlet.end();
+        match self.framing {
+            Framing::ServerSent => {
+                if self.line_start < last {
+                    self.line(self.line_start..last, work);
+                }
+                self.event(last, subject, work, out)?;
+            }
+            Framing::Lines => {
+                if self.line_start < last {
+                    self.json_line(self.line_start..last, last, subject, work, out)?;
+                }
+            }
+            Framing::Elements if !self.array.is_done() && !self.array.is_fresh() => return Err(Malformed::Truncated),
+            Framing::Elements => {}
+        }
+        self.channels.finish(work);
+        self.held.clear();
+        self.start = last;
+        Ok(())
+    }
+
+    fn lines(&mut self, bytes: &[u8], at: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        for (byte, position) in bytes.iter().zip(at..) {
+            let after_return = core::mem::replace(&mut self.after_return, *byte == b'\r');
+            match byte {
+                b'\n' if after_return => {
+                    if self.start == position {
+                        self.start += 1;
+                    }
+                    self.line_start = position + 1;
+                }
+                b'\n' | b'\r' => {
+                    let line = self.line_start..position;
+                    self.line_start = position + 1;
+                    if line.is_empty() {
+                        self.event(position + 1, subject, work, out)?;
+                    } else {
+                        self.line(line, work);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A line of an event.
+    fn line(&mut self, line: Range<u64>, work: &Work<'_>) {
+        let bytes = work.outlet.slice(&line);
+        // a byte order mark may stand before the first
+        let mark = if line.start == 0 && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let bytes = bytes.get(mark..).unwrap_or_default();
+        if bytes.starts_with(b":") {
+            return;
+        }
+        self.fields = true;
+        if let Some(rest) = bytes.strip_prefix(b"data:") {
+            let space = u64::from(rest.first() == Some(&b' '));
+            self.data.push(line.start + mark as u64 + 5 + space..line.end);
+        } else if bytes == b"event: ping" || bytes == b"event:ping" {
+            self.name_is_ping = true;
+        }
+    }
+
+    /// An event is whole; it ends before `end`.
+    fn event(&mut self, end: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let data = core::mem::take(&mut self.data);
+        let silent = core::mem::take(&mut self.name_is_ping) || !core::mem::take(&mut self.fields);
+        let start = core::mem::replace(&mut self.start, end);
+        if start == end {
+            return Ok(());
+        }
+        self.held.push_back(start);
+        if silent && data.len() <= 1 {
+            if let Some(range) = data.first() {
+                self.document(core::slice::from_ref(range), subject, work)?;
+            }
+            return self.overtake(start..end, work, out);
+        }
+        let done = matches!(data.as_slice(), [range] if work.outlet.slice(range).trim_ascii() == b"[DONE]");
+        if done {
+            self.channels.finish(work);
+        } else if !data.is_empty() {
+            self.document(&data, subject, work)?;
+        }
+        self.release(work, out);
+        Ok(())
+    }
+
+    /// What says nothing does not wait for what says something.
+    fn overtake(&mut self, event: Range<u64>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.release(work, out);
+        if work.outlet.start() < event.start {
+            out.extend_from_slice(work.outlet.slice(&event));
+            work.outlet.replace(event, Vec::new());
+        }
+        Ok(())
+    }
+
+    /// The document of an event, which may stand in several lines.
+    fn document(&mut self, data: &[Range<u64>], subject: Subject<'_>, work: &mut Work<'_>) -> Result<(), Malformed> {
+        let first = data.iter().find_map(|range| work.outlet.slice(range).trim_ascii_start().first().copied());
+        if !matches!(first, Some(b'{' | b'[')) {
+            self.words(data, work);
+            return Ok(());
+        }
+        let lines: Vec<(u64, Vec<u8>)> = data.iter().map(|range| (range.start, work.outlet.slice(range).to_vec())).collect();
+        let mut facts = Facts::default();
+        read(&mut self.reader, &lines, &mut facts)?;
+        let mut walk = Walk::of_event(subject, &mut self.state, work, &mut self.channels, &facts);
+        read(&mut self.reader, &lines, &mut walk)?;
+        self.channels.after(&facts, work);
+        Ok(())
+    }
+
+    /// Data that is no JSON: text.
+    fn words(&mut self, data: &[Range<u64>], work: &mut Work<'_>) {
+        for range in data {
+            let bytes = work.outlet.slice(range).to_vec();
+            let mut field = Field::default();
+            field.begin(Form::Text, 0, "");
+            field.push(Run::plain(&bytes, range.start), Shown::Words("data"), work);
+            field.finish(Shown::Words("data"), work);
+        }
+    }
+
+    fn json_lines(&mut self, bytes: &[u8], at: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        for (byte, position) in bytes.iter().zip(at..) {
+            if *byte == b'\n' {
+                let line = core::mem::replace(&mut self.line_start, position + 1)..position;
+                self.json_line(line, position + 1, subject, work, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn json_line(
+        &mut self,
+        line: Range<u64>,
+        end: u64,
+        subject: Subject<'_>,
+        work: &mut Work<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
+        self.fields = true;
+        if !work.outlet.slice(&line).trim_ascii().is_empty() {
+            self.data.push(line);
+        }
+        self.event(end, subject, work, out)
+    }
+
+    fn elements(&mut self, bytes: &[u8], at: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let mut ends = Ends::default();
+        let read = self.array.push(Run::plain(bytes, at), &mut ends);
+        for element in ends.0 {
+            // commas and spaces before an element are of its event; its document begins with the brace
+            let whole = self.start..element;
+            let before = work.outlet.slice(&whole).iter().position(|byte| *byte == b'{').unwrap_or_default();
+            self.data.push(whole.start + before as u64..element);
+            self.fields = true;
+            self.event(element, subject, work, out)?;
+        }
+        read.map_err(|(_, malformed)| malformed)
+    }
+
+    /// Lets go what is certain.
+    fn release(&mut self, work: &mut Work<'_>, out: &mut Vec<u8>) {
+        if self.start.saturating_sub(work.outlet.start()) > MOST_HELD {
+            self.channels.finish(work);
+        }
+        let until = match self.channels.held_from() {
+            Some(held) => {
+                let before = self.held.partition_point(|start| *start <= held);
+                self.held.drain(..before.saturating_sub(1));
+                self.held.front().copied().unwrap_or(held)
+            }
+            None => {
+                self.held.clear();
+                self.start
+            }
+        };
+        work.outlet.release(until, out);
+    }
+}
+
+/// Reads the lines of one document.
+fn read(reader: &mut Reader, lines: &[(u64, Vec<u8>)], handler: &mut impl Handler) -> Result<(), Malformed> {
+    reader.reset();
+    for (raw, bytes) in lines {
+        reader.push(Run::plain(bytes, *raw), handler).map_err(|(_, malformed)| malformed)?;
+        reader.push(Run { bytes: b"\n", raw: raw + bytes.len() as u64, width: 1 }, handler).map_err(|(_, malformed)| malformed)?;
+    }
+    if reader.is_done() { Ok(()) } else { Err(Malformed::Truncated) }
+}
+
+/// Where the elements of an array end.
+#[derive(Default)]
+struct Ends(Vec<u64>);
+
+impl Handler for Ends {
+    fn string(&mut self, _path: &Path, _key: bool, _raw: u64) -> bool {
+        false
+    }
+
+    fn run(&mut self, _path: &Path, _run: Run<'_>) {}
+
+    fn end(&mut self, _path: &Path) {}
+
+    fn closed(&mut self, depth: usize, raw: u64) {
+        if depth == 1 {
+            self.0.push(raw);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One text, from its first byte to its last, in whatever pieces: what in it is a value, and what can't become one any more.
+//!
+//! A place at which a value may begin is asked once enough has come to tell. Until then all from there on is held. Values that
+//! overlap are one: the longest of them gives its kind (of two as long the surest, then the first), and all bytes of all of them
+//! are replaced, so that no end of a shorter one stays.
+
+use crate::{
+    detect::{Found, View, is_word},
+    detectors::{Detectors, Hit, Kind},
+    text::{Run, Text},
+};
+
+/// How long a chain of overlapping values may get, in bytes, before it is ended.
+const CHAIN: usize = 64 * 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    text: Text,
+    /// The next place to be asked.
+    at: usize,
+    /// Values that others may still overlap.
+    open: Vec<Hit>,
+    found: Vec<Found>,
+    new: Vec<Hit>,
+}
+
+impl Scanner {
+    /// Begins a new text. `context` are words that count as standing before it: the name of the field.
+    pub fn begin(&mut self, context: &[u8]) {
+        self.text.begin(context);
+        self.at = self.text.bytes().len();
+        self.open.clear();
+    }
+
+    /// Says that what comes next stands elsewhere in the body.
+    pub const fn next_piece(&mut self) {
+        self.text.next_piece();
+    }
+
+    /// The text, for the ranges of the hits that were told since the last [`Scanner::tidy`].
+    #[must_use]
+    pub const fn text(&self) -> &Text {
+        &self.text
+    }
+
+    /// Says that the next byte stands for these ranges of the body as well, in earlier pieces.
+    pub fn heads(&mut self, ranges: &[core::ops::Range<u64>]) {
+        self.text.heads(ranges);
+    }
+
+    /// Adds decoded bytes.
+    pub fn push(&mut self, run: Run<'_>) {
+        self.text.push(run);
+    }
+
+    /// Looks at what has come, and tells the values that are certain. `whole` says that nothing more comes.
+    pub fn scan(&mut self, detectors: &Detectors, whole: bool, hits: &mut Vec<Hit>) {
+        if whole {
+            self.text.finish();
+        }
+        while let Some(byte) = self.text.bytes().get(self.at).copied() {
+            let before = self.at.checked_sub(1).and_then(|before| self.text.bytes().get(before)).copied();
+            if !detectors.may_begin(before, byte) {
+                self.at += if is_word(byte) { self.skip(detectors) } else { 1 };
+            } else if self.ask(detectors, whole) {
+                self.at += 1;
+            } else {
+                return;
+            }
+            self.close(false, hits);
+        }
+        if whole {
+            self.close(true, hits);
+        }
+    }
+
+    /// Where in the body what is not certain begins; none where all is.
+    #[must_use]
+    pub fn held_from(&self) -> Option<u64> {
+        let first = self.open.iter().map(|hit| hit.start).min().unwrap_or(self.at).min(self.at);
+        self.text.raw_start_from(first).or_else(|| self.text.partial())
+    }
+
+    /// Drops text that is not needed any more. Places told before mean nothing after.
+    pub fn tidy(&mut self) {
+        let first = self.open.iter().map(|hit| hit.start).min().unwrap_or(self.at).min(self.at);
+        let gone = self.text.drop_before(first);
+        if gone > 0 {
+            self.at -= gone;
+            for hit in &mut self.open {
+                hit.start -= gone;
+                hit.end -= gone;
+            }
+        }
+    }
+
+    /// How many bytes of a word can't begin anything.
+    fn skip(&self, detectors: &Detectors) -> usize {
+        detectors.quiet(self.text.bytes().get(self.at..).unwrap_or_default()).max(1)
+    }
+
+    /// Asks at the place. Whether enough has come to tell.
+    fn ask(&mut self, detectors: &Detectors, whole: bool) -> bool {
+        let view = View::new(self.text.bytes(), self.at, whole);
+        self.new.clear();
+        detectors.look(self.text.bytes(), self.at, &view, &mut self.found, &mut self.new);
+        if view.short() {
+            return false;
+        }
+        let bytes = self.text.bytes();
+        self.open.extend(self.new.iter().filter(|hit| hit.end > hit.start && detectors.counts(bytes, hit)));
+        true
+    }
+
+    /// Tells the values that nothing can overlap any more.
+    fn close(&mut self, whole: bool, hits: &mut Vec<Hit>) {
+        let Some(end) = self.open.iter().map(|hit| hit.end).max() else { return };
+        let start = self.open.iter().map(|hit| hit.start).min().unwrap_or(end);
+        if whole || self.at >= end || self.at.saturating_sub(start) > CHAIN {
+            resolve(&mut self.open, hits);
+        }
+    }
+}
+
+/// Makes one value of those that overlap.
+fn resolve(open: &mut Vec<Hit>, hits: &mut Vec<Hit>) {
+    let placeholders: Vec<Hit> = open.iter().filter(|hit| hit.kind == Kind::Placeholder).copied().collect();
+    if !placeholders.is_empty() {
+        // what stands for a value is no part of another
+        open.retain(|hit| hit.kind == Kind::Placeholder || !placeholders.iter().any(|other| overlaps(hit, other)));
+    }
+    open.sort_by_key(|hit| (hit.start, core::cmp::Reverse(hit.end)));
+    let mut best: Option<(Hit, Hit)> = None;
+    for hit in open.drain(..) {
+        match &mut best {
+            Some((span, strongest)) if overlaps(span, &hit) => {
+                span.end = span.end.max(hit.end);
+                if rank(&hit) > rank(strongest) {
+                    *strongest = hit;
+                }
+            }
+            _ => {
+                hits.extend(best.take().map(told));
+                best = Some((hit, hit));
+            }
+        }
+    }
+    hits.extend(best.map(told));
+}
+
+fn told((span, strongest): (Hit, Hit)) -> Hit {
+    Hit { start: span.start, end: span.end, ..strongest }
+}
+
+const fn overlaps(one: &Hit, other: &Hit) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+const fn rank(hit: &Hit) -> (usize, u8) {
+    (hit.end - hit.start, hit.confidence)
+}
