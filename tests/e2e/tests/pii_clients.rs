@@ -18,7 +18,7 @@ mod filter {
     use e2e::pii::{Setup, config};
 
     /// Whether the proxy redacts and restores.
-    pub const IS_THERE: bool = false;
+    pub const IS_THERE: bool = true;
     /// What the API sees of the prompt's address where it does.
     pub const PLACEHOLDER: &str = "[EMAIL";
 

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    detect::{Entity, EntitySet, Found, Patterns, View, is_sign, is_word, look},
+    detect::{Entity, EntitySet, Found, Patterns, View, calm, is_sign, is_word, look},
     style::Style,
 };
 
@@ -66,6 +66,8 @@ pub struct Detectors {
     style: Style,
     /// What each byte may begin.
     classes: [u8; 256],
+    /// Whether letters and digits begin nothing but words.
+    only_words: bool,
 }
 
 impl Detectors {
@@ -74,7 +76,7 @@ impl Detectors {
     #[must_use]
     pub fn new(wanted: EntitySet, minimum: u8, patterns: Option<Patterns>, custom: Vec<Custom>, style: Style) -> Self {
         let mut detectors =
-            Self { wanted, minimum, patterns, custom, terms: Vec::new(), never: HashSet::new(), style, classes: [0; 256] };
+            Self { wanted, minimum, patterns, custom, terms: Vec::new(), never: HashSet::new(), style, classes: [0; 256], only_words: true };
         detectors.classify();
         detectors
     }
@@ -105,24 +107,46 @@ impl Detectors {
         }
     }
 
-    /// Whether a value may begin at a byte, by it and the one before.
+    /// The next place from `at` on, before `end`, at which a value may begin; `end` where there is none.
     #[must_use]
-    pub fn may_begin(&self, before: Option<u8>, byte: u8) -> bool {
-        let class = self.classes.get(usize::from(byte)).copied().unwrap_or_default();
-        class & !WORD != 0 || (class & WORD != 0 && !before.is_some_and(is_word))
+    pub fn next_place(&self, text: &[u8], at: usize, end: usize) -> usize {
+        let text = text.get(..end).unwrap_or(text);
+        let mut at = at;
+        while let Some(byte) = text.get(at) {
+            match self.class(*byte) {
+                0 => at += 1,
+                WORD => {
+                    if at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|before| is_word(*before)) {
+                        at += 1;
+                    } else if let Some(length) = calm(text, at) {
+                        // the byte behind it is none of a word's
+                        at += 1 + self.quiet(text.get(at + 1..at + length).unwrap_or_default());
+                    } else {
+                        return at;
+                    }
+                }
+                _ => return at,
+            }
+        }
+        text.len()
     }
 
     /// How many of the bytes begin nothing, whatever stands before them: the rest of a word.
-    #[must_use]
-    pub fn quiet(&self, bytes: &[u8]) -> usize {
-        let class = |byte: &u8| self.classes.get(usize::from(*byte)).copied().unwrap_or_default();
-        bytes.iter().position(|byte| class(byte) != WORD).unwrap_or(bytes.len())
+    fn quiet(&self, bytes: &[u8]) -> usize {
+        if self.only_words {
+            return bytes.len();
+        }
+        bytes.iter().position(|byte| self.class(*byte) != WORD).unwrap_or(bytes.len())
+    }
+
+    fn class(&self, byte: u8) -> u8 {
+        self.classes.get(usize::from(byte)).copied().unwrap_or_default()
     }
 
     /// What begins at the view's place. `found` is used for the built-in kinds' answers.
     pub fn look(&self, text: &[u8], at: usize, view: &View<'_>, found: &mut Vec<Found>, hits: &mut Vec<Hit>) {
         let Some(byte) = text.get(at).copied() else { return };
-        let class = self.classes.get(usize::from(byte)).copied().unwrap_or_default();
+        let class = self.class(byte);
         let word = !at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|before| is_word(*before));
         if class & SIGN != 0 || (class & WORD != 0 && word) {
             found.clear();
@@ -202,6 +226,7 @@ impl Detectors {
                 *place = class;
             }
         }
+        self.only_words = (0..=u8::MAX).filter(|byte| is_word(*byte)).all(|byte| self.class(byte) == WORD);
     }
 }
 

@@ -5,7 +5,7 @@
 //! are replaced, so that no end of a shorter one stays.
 
 use crate::{
-    detect::{Found, View, is_word},
+    detect::{Found, View},
     detectors::{Detectors, Hit, Kind},
     text::{Run, Text},
 };
@@ -59,14 +59,16 @@ impl Scanner {
         if whole {
             self.text.finish();
         }
-        while let Some(byte) = self.text.bytes().get(self.at).copied() {
-            let before = self.at.checked_sub(1).and_then(|before| self.text.bytes().get(before)).copied();
-            if !detectors.may_begin(before, byte) {
-                self.at += if is_word(byte) { self.skip(detectors) } else { 1 };
-            } else if self.ask(detectors, whole) {
+        let length = self.text.bytes().len();
+        while self.at < length {
+            // where values are open, what follows them ends them
+            let end = self.open.iter().map(|hit| hit.end).max().map_or(length, |end| end.min(length).max(self.at + 1));
+            self.at = detectors.next_place(self.text.bytes(), self.at, end);
+            if self.at < end {
+                if !self.ask(detectors, whole) {
+                    return;
+                }
                 self.at += 1;
-            } else {
-                return;
             }
             self.close(false, hits);
         }
@@ -93,11 +95,6 @@ impl Scanner {
                 hit.end -= gone;
             }
         }
-    }
-
-    /// How many bytes of a word can't begin anything.
-    fn skip(&self, detectors: &Detectors) -> usize {
-        detectors.quiet(self.text.bytes().get(self.at..).unwrap_or_default()).max(1)
     }
 
     /// Asks at the place. Whether enough has come to tell.

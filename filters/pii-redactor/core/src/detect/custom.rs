@@ -43,6 +43,15 @@ pub struct Patterns {
     automaton: DFA,
     cache: RefCell<Cache>,
     first: [bool; 256],
+    longest: usize,
+}
+
+/// What a pattern takes.
+struct Size {
+    /// The bytes of its states.
+    bytes: usize,
+    /// How long a match is at most.
+    longest: usize,
 }
 
 impl Patterns {
@@ -51,22 +60,20 @@ impl Patterns {
     /// # Errors
     /// Which of them can't be had, by its place, and why.
     pub fn new(patterns: &[&str]) -> Result<Self, (usize, String)> {
-        let mut parsed = Vec::with_capacity(patterns.len());
-        let mut size = 0;
+        let (mut bytes, mut longest) = (0, 0);
         for (index, pattern) in patterns.iter().enumerate() {
-            let (hir, bytes) = compile(pattern).map_err(|why| (index, why))?;
-            size += bytes;
-            if size > TOGETHER {
+            let size = size_of(pattern).map_err(|why| (index, why))?;
+            (bytes, longest) = (bytes + size.bytes, longest.max(size.longest));
+            if bytes > TOGETHER {
                 return Err((index, format!("is too large with those before: all may take {} kB", TOGETHER / 1024)));
             }
-            parsed.push(hir);
         }
         let last = patterns.len().saturating_sub(1);
-        let states = compiler(2 * TOGETHER).build_many_from_hir(&parsed).map_err(|why| (last, why.to_string()))?;
+        let states = compiler(2 * TOGETHER).build_many(patterns).map_err(|why| (last, why.to_string()))?;
         let automaton = automaton(states).map_err(|why| (last, why))?;
         let mut cache = automaton.create_cache();
         let first = first(&automaton, &mut cache);
-        Ok(Self { automaton, cache: RefCell::new(cache), first })
+        Ok(Self { automaton, cache: RefCell::new(cache), first, longest })
     }
 
     /// By its number, whether a match may begin with a byte.
@@ -95,7 +102,8 @@ impl Patterns {
     fn search(&self, cache: &mut Cache, view: &View<'_>, from: usize, found: &mut Vec<(usize, usize)>) -> Option<()> {
         let begin = start::Config::new().anchored(Anchored::Yes).look_behind(view.before());
         let mut state = self.automaton.start_state(cache, &begin).ok()?;
-        for place in 0..NEAR {
+        // The byte behind the longest match has to be seen, and no other.
+        for place in 0..NEAR.min(self.longest + 1) {
             let byte = view.byte(place);
             state = match byte {
                 Some(byte) => self.automaton.next_state(cache, state, byte).ok()?,
@@ -124,23 +132,36 @@ impl Patterns {
     }
 }
 
-/// A pattern without its text, and how many bytes its states take.
-fn compile(pattern: &str) -> Result<(regex_syntax::hir::Hir, usize), String> {
+/// What a pattern takes that can be looked for.
+fn size_of(pattern: &str) -> Result<Size, String> {
     if pattern.len() > LENGTH {
         return Err(format!("is {} bytes long, over {LENGTH}", pattern.len()));
     }
-    let settings = syntax::Config::new().unicode(false).utf8(false).nest_limit(NESTED);
-    let hir = syntax::parse_with(pattern, &settings).map_err(|why| format!("is not a regular expression: {}", reason(&why.to_string())))?;
-    let states = compiler(PATTERN).build_from_hir(&hir).map_err(|why| match why.size_limit() {
+    if has_unicode_flag(pattern) {
+        return Err("has the flag `u`; classes are those of ASCII here".to_owned());
+    }
+    let parsed = syntax::parse_with(pattern, &syntax())
+        .map_err(|why| format!("is not a regular expression: {}", reason(&why.to_string())))?;
+    let states = compiler(PATTERN).build_from_hir(&parsed).map_err(|why| match why.size_limit() {
         Some(_) => format!("is too large: it may take {} kB; repeat less often what is repeated", PATTERN / 1024),
         None => format!("is not a regular expression: {why}"),
     })?;
     if states.has_empty() {
         return Err("matches the empty text; it has to hold at least one character".to_owned());
     }
-    let size = states.memory_usage();
+    let size = Size { bytes: states.memory_usage(), longest: parsed.properties().maximum_len().unwrap_or(NEAR) };
     automaton(states)?;
-    Ok((hir, size))
+    Ok(size)
+}
+
+/// Whether a group sets the flag `u`. It would ask for tables that are not there.
+fn has_unicode_flag(pattern: &str) -> bool {
+    let bytes = pattern.as_bytes();
+    let escaped = |at: usize| bytes.iter().take(at).rev().take_while(|byte| **byte == b'\\').count() & 1 == 1;
+    pattern.match_indices("(?").any(|(at, sign)| {
+        let flags = bytes.iter().skip(at + sign.len()).take_while(|byte| byte.is_ascii_alphabetic());
+        !escaped(at) && flags.into_iter().any(|flag| *flag == b'u')
+    })
 }
 
 /// What a message of several lines says in the end.
@@ -149,9 +170,14 @@ fn reason(message: &str) -> &str {
     last.strip_prefix("error: ").unwrap_or(last)
 }
 
+fn syntax() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false).nest_limit(NESTED)
+}
+
 fn compiler(limit: usize) -> Compiler {
+    let settings = Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(limit));
     let mut compiler = Compiler::new();
-    compiler.configure(Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(limit)));
+    compiler.configure(settings).syntax(syntax());
     compiler
 }
 

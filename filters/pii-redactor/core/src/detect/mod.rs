@@ -4,6 +4,7 @@
 //! form, range and checksum first, then the words before it. Each family says where its rules come from.
 
 mod bank;
+mod calm;
 mod checksum;
 mod crypto;
 mod custom;
@@ -19,6 +20,7 @@ mod secret;
 mod view;
 
 pub use self::{
+    calm::calm,
     custom::Patterns,
     entity::{Entity, EntitySet},
     view::{CONTEXT, FAR, NEAR, View, is_word},
@@ -56,16 +58,17 @@ impl Word {
     #[must_use]
     pub fn at(view: &View<'_>) -> Self {
         let mut word = Self { length: 0, digits: false, letters: false, next: None };
-        while word.length < NEAR {
-            word.next = view.byte(word.length);
-            match word.next {
-                Some(byte) if byte.is_ascii_digit() => word.digits = true,
-                Some(byte) if byte.is_ascii_alphabetic() => word.letters = true,
-                _ => return word,
+        for byte in view.near() {
+            match byte {
+                b'0'..=b'9' => word.digits = true,
+                b'a'..=b'z' | b'A'..=b'Z' => word.letters = true,
+                _ => break,
             }
             word.length += 1;
         }
-        word.next = None;
+        if word.length < NEAR {
+            word.next = view.byte(word.length);
+        }
         word
     }
 }

@@ -73,6 +73,14 @@ impl<'a> View<'a> {
         byte
     }
 
+    /// What has come of the text from the place on, as far as is seen. It says nothing of whether more comes: what ends where this
+    /// ends has to ask for the next byte.
+    #[must_use]
+    pub fn near(&self) -> &'a [u8] {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        rest.get(..self.limit).unwrap_or(rest)
+    }
+
     /// Whether something looked beyond what has come: what was found then means nothing yet.
     #[must_use]
     pub fn short(&self) -> bool {
