@@ -6,13 +6,13 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-FILTERS := canary-router flag-headers egress-audit
+FILTERS := canary-router flag-headers egress-audit pii-redactor
 WASM_TARGET := wasm32-wasip1
 # The crates that only make sense inside a proxy; they are checked for its target, and everything else natively.
 BENCH_FILTERS := bench-empty bench-same-calls
 WASM_CRATES := filter-host filter-runtime $(FILTERS) $(BENCH_FILTERS)
 # The crates without a proxy in sight, which run in Node as well.
-CORE_CRATES := canary-core egress-core
+CORE_CRATES := canary-core egress-core pii-core
 CARGO_TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 
 PORT ?= 8080
@@ -73,7 +73,7 @@ test: unit wasm-test e2e ## Runs all tests: native, wasm in Node, and in real En
 .PHONY: unit
 unit: ## Native unit and property tests.
 	@specification=$$(tools/unleash-specification.sh) && UNLEASH_SPECIFICATION=$$specification \
-		cargo test --locked --quiet -p filter-config -p filter-request -p canary-core -p flag-core -p egress-core -p rcctl
+		cargo test --locked --quiet -p filter-config -p filter-request -p canary-core -p flag-core -p egress-core -p pii-core -p quality -p rcctl
 
 .PHONY: wasm-test
 wasm-test: setup ## The cores' tests as wasm32-unknown-unknown, in Node.
@@ -108,6 +108,13 @@ bench: build ## What the filters cost, side by side in one run.
 	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) $(addprefix -p ,$(BENCH_FILTERS))
 	@cargo build --locked --quiet $(TOOLS_PROFILE) -p bench
 	@envoy=$$(tools/envoy.sh) && $(CARGO_TARGET)/tools/bench --envoy "$$envoy" $(BENCH)
+
+.PHONY: bench-quality
+bench-quality: ## What pii-redactor's detectors find in a labelled set, and what else, beside Presidio (QUALITY=--ours: alone).
+	@echo "building the quality bench (a minute the first time)"
+	@cargo build --locked --quiet --release -p quality
+	@presidio=$$([ "$(QUALITY)" = --ours ] || tools/presidio.sh) && \
+	$(CARGO_TARGET)/release/quality $${presidio:+--presidio "$$presidio" --write tests/quality/RESULTS.md} $(QUALITY)
 
 .PHONY: lint
 lint: setup rcctl ## Formatting, clippy natively and for wasm, docs, shell scripts, manifests.

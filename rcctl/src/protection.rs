@@ -181,7 +181,9 @@ fn of_placeholders(before: &Settings, after: &Settings, (old, new): (&Value, &Va
     let key = |value: &Value| value.pointer("/placeholder/keyEnv").and_then(Value::as_str).map(str::to_owned);
     match (key(old), key(new)) {
         (Some(old), Some(new)) if old != new => {
-            told.push(format!("placeholder.keyEnv: is {new} now, and was {old}: {stored}, unless the keys are the same"));
+            told.push(format!(
+                "placeholder.keyEnv: is {new} now, and was {old}: {stored}, unless the keys are the same"
+            ));
         }
         (Some(_), None) => told.push(format!("placeholder.keyEnv: is gone, so placeholders are numbered: {stored}")),
         (None, Some(_)) => told.push(format!("placeholder.keyEnv: is new, so placeholders are keyed: {stored}")),

@@ -14,7 +14,7 @@ use pii_core::load;
 use pii_core::load::any_variable;
 use pii_core::plan::{Plan, Policy};
 use pii_core::refusal::Refusal;
-use pii_core::rules::{Chosen, Endpoint};
+use pii_core::rules::{Chosen, Endpoint, Fault};
 use pii_core::session::{Direction, Order, Session};
 use pii_core::walk::Subject;
 
@@ -241,8 +241,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let place = rule.and_then(|rule| settings.rules.iter().position(|other| other.name == rule.name));
     let peer = arguments.peer()?;
     let verdict = chosen.as_ref().zip(settings.gate.as_ref()).map(|(_, gate)| gate.decide(&headers, &peer));
-    let mut account =
-        Account { chosen, place, verdict, stand_in, treated: Vec::new(), session: policy.session() };
+    let mut account = Account { chosen, place, verdict, stand_in, treated: Vec::new(), session: policy.session() };
     let open = match (&account.chosen, verdict) {
         (None, _) => Some("no rule is for this request"),
         (Some(_), Some(verdict)) if !verdict.guarded => Some("the gate lets it past"),
@@ -254,9 +253,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         streams_elements: chosen.endpoint == Endpoint::Gemini && asks_for_elements(&request),
         piece: arguments.piece(),
     });
+    // what no part by itself is wrong about: patterns that are too large together
+    let broken = account.chosen.as_ref().and_then(Chosen::refused);
     for (direction, body) in bodies {
         let treated = match &guard {
             None => Treated { direction, fate: Fate::Unread(open.unwrap_or_default().to_owned()), body },
+            Some(_) if broken.is_some() => {
+                let refusal = Refusal::Broken(broken.map_or("", Fault::as_str));
+                Treated { direction, fate: Fate::Refused(refusal, Telling::Answer), body: Vec::new() }
+            }
             Some(guard) => {
                 let kind = arguments.content_type(direction, &body);
                 guard.treat(direction, body, kind.as_deref(), &mut account.session)
@@ -295,9 +300,7 @@ impl Guard<'_> {
     fn format(&self, direction: Direction, kind: Option<&[u8]>) -> Result<Option<Format>, &'static str> {
         match direction {
             Direction::Request => Ok(Some(self.plan.request_format(kind.unwrap_or_default()))),
-            Direction::Response => {
-                self.plan.response_format(kind, self.streams_elements).map_err(|_| "content_type")
-            }
+            Direction::Response => self.plan.response_format(kind, self.streams_elements).map_err(|_| "content_type"),
         }
     }
 

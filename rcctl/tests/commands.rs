@@ -12,6 +12,7 @@ mod tool;
 
 use egress_core::workload::Workload;
 use filter_config::{NothingKept, Report};
+use pii_core::load::any_variable;
 use serde_json::{Value, json};
 use tool::{File, rcctl, root};
 
@@ -96,7 +97,7 @@ fn lint_takes_bare_configurations_and_a_local_envoys_files() {
         (said.code, said.err.as_str()),
         (
             2,
-            "rcctl: no configuration of canary-router, flag-headers, egress-audit in these files; --filter names one\n"
+            "rcctl: no configuration of canary-router, flag-headers, egress-audit, pii-redactor in these files; --filter names one\n"
         )
     );
 
@@ -236,7 +237,7 @@ fn explain_refuses_what_it_cannot_tell() {
 
 #[test]
 fn the_checked_in_schemas_and_the_readmes_tables_are_current() {
-    for filter in ["canary-router", "flag-headers", "egress-audit"] {
+    for filter in ["canary-router", "flag-headers", "egress-audit", "pii-redactor"] {
         let folder = root().join("filters").join(filter);
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
         let why = "run `make schema`";
@@ -278,6 +279,26 @@ fn the_schemas_refuse_nothing_that_lint_takes() {
     assert_schema("canary-router", &canary, &canary_report);
     assert_schema("egress-audit", &egress, &egress_report);
     assert_schema("flag-headers", &flags, &flags_report);
+    let pii = json!({
+        "mode": "report", "direction": "inbound",
+        "gate": {
+            "flag": "a", "header": "x-pii", "fromPrincipals": ["spiffe://a/ns/b/sa/c"], "trustAnyPeer": false, "whenMissing": "pass",
+        },
+        "rules": [{
+            "name": "r", "hosts": ["a.example"], "match": [{"uri": {"prefix": "/"}}], "api": "json", "paths": ["$.a"],
+            "request": {"action": "block"}, "response": {"action": "report", "restore": false}, "mode": "enforce",
+            "allowUpgrade": true, "onError": "pass",
+        }],
+        "entities": {
+            "preset": "all@1", "include": ["EMAIL"], "exclude": ["DATE_OF_BIRTH"], "minConfidence": 60, "actions": {"EMAIL": "mask"},
+        },
+        "placeholder": {"style": "<{ENTITY}-{N}>", "keyEnv": "PII_KEY"},
+        "custom": [{"name": "EMPLOYEE_ID", "pattern": "DM-[0-9]{6}", "context": ["employee"], "confidence": 90}],
+        "neverRedact": ["a"], "alwaysRedact": ["abc"], "onError": "pass",
+        "limits": {"maxValues": 10, "maxEventBytes": 4096, "maxRatio": 10}, "audit": {"log": false, "paths": false},
+    });
+    let pii_report = |config: &Value| pii_core::load(config.to_string().as_bytes(), &NothingKept, &any_variable).report;
+    assert_schema("pii-redactor", &pii, &pii_report);
 }
 
 fn assert_schema(filter: &str, example: &Value, report: &dyn Fn(&Value) -> Report) {
@@ -362,17 +383,27 @@ fn blocks(filter: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn the_readmes_examples_are_without_mistakes_and_explained_as_they_say() {
-    for filter in ["canary-router", "flag-headers", "egress-audit"] {
-        let example = blocks(filter, "json").remove(0);
+    for filter in ["canary-router", "flag-headers", "egress-audit", "pii-redactor"] {
+        let mut examples = blocks(filter, "json");
+        let example = examples.remove(0);
         let said = rcctl(&["lint", "--strict", "-"], &example);
         assert_eq!((said.code, said.out.as_str()), (0, "1 configurations, 0 mistakes, 0 warnings\n"));
         let file = File::new(&format!("{filter}-readme.json"), &example);
         let console = blocks(filter, "console").remove(0);
         let (command, told) = console.split_once('\n').unwrap();
         let arguments: Vec<&str> = command.trim_start_matches("$ rcctl ").split(' ').collect();
-        let arguments: Vec<&str> =
-            arguments.into_iter().map(|word| if word.ends_with(".json") { file.path() } else { word }).collect();
-        assert_eq!(rcctl(&arguments, "").out, told);
+        // a prompt is what the block behind the configuration holds
+        let prompt = examples.first().map(|prompt| File::new(&format!("{filter}-prompt.json"), prompt));
+        let arguments: Vec<&str> = arguments
+            .into_iter()
+            .map(|word| match (word, &prompt) {
+                ("prompt.json", Some(prompt)) => prompt.path(),
+                (word, _) if word.ends_with(".json") => file.path(),
+                (word, _) => word,
+            })
+            .collect();
+        let said = rcctl(&arguments, "");
+        assert_eq!(format!("{}{}", said.out, said.err), told, "{filter}");
     }
 }
 

@@ -84,6 +84,15 @@ found     side     entity  action  count  where
 restored  1 placeholder, and 1 that stand for no value of this request stay
 ";
     assert!(said.err.ends_with(tail), "{}", said.err);
+    // what the model says twice goes twice, and its own words don't bring it back
+    let twice = answer(&format!("bob@example.org {MAIL} bob@example.org [EMAIL_2]"));
+    let told = File::new("redact-answer-twice.json", &twice);
+    let said = redact(&config(), &chat(MAIL), &["--answer", told.path(), "--show", "body"]);
+    assert!(
+        said.out.ends_with(&format!("{}\n", answer(&format!("[EMAIL_2] {MAIL} [EMAIL_2] [EMAIL_2]")))),
+        "{}",
+        said.out
+    );
     // of an answer alone nothing can be restored
     let said = redact(&config(), &answer("[EMAIL_1] bob@example.org"), &["--response"]);
     assert_eq!(said.out, answer("[EMAIL_1] [EMAIL_1]"));
@@ -118,11 +127,29 @@ fn what_does_not_pass_is_told_and_exits_with_1() {
     let said = redact(&config(), "{\"model\": ", &[]);
     assert!(said.code == 1 && said.err.contains("refused (truncated_json)"), "{}", said.err);
     let said = redact(&config(), "{}", &["--response", "--content-type", "application/octet-stream"]);
-    assert!(said.code == 1 && said.err.contains("answer    refused (content_type): the client gets 502"), "{}", said.err);
+    assert!(
+        said.code == 1 && said.err.contains("answer    refused (content_type): the client gets 502"),
+        "{}",
+        said.err
+    );
     let stream = format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": format!("{CARD} ")}}]}));
     let said = redact(&config(), &stream, &["--response"]);
-    assert!(said.code == 1 && said.err.contains("answer    ended (pii_blocked): the last event says why"), "{}", said.err);
+    assert!(
+        said.code == 1 && said.err.contains("answer    ended (pii_blocked): the last event says why"),
+        "{}",
+        said.err
+    );
     assert!(said.out.contains("\"code\":\"pii_blocked\"") && !said.out.contains("4111"), "{}", said.out);
+
+    let mut large = config();
+    let pattern = |index: u32| json!({"name": format!("P{index}"), "pattern": "[A-Z]{1500}"});
+    large["custom"] = (0..40).map(pattern).collect();
+    let said = redact(&large, &chat("hello"), &[]);
+    assert!(
+        said.code == 1 && said.err.contains("request   refused (pattern_broken): the client gets 503"),
+        "{}",
+        said.err
+    );
 
     let mut open = config();
     open["onError"] = json!("pass");
@@ -158,7 +185,11 @@ request   passes as it is: the mode is report
 found     side     entity  action  count  where
           request  EMAIL   redact  1      text
 ";
-    assert!(said.err.contains("rule      notes (rules[1], mode report)\n") && said.err.ends_with(expected), "{}", said.err);
+    assert!(
+        said.err.contains("rule      notes (rules[1], mode report)\n") && said.err.ends_with(expected),
+        "{}",
+        said.err
+    );
     // without rules the paths of the APIs are known
     let said = redact(&json!({"entities": {}}), &chat(MAIL), &[]);
     assert!(said.err.starts_with("rule      built-in (by its path, mode enforce)\n"), "{}", said.err);
@@ -180,7 +211,10 @@ fn redact_tells_programs_in_json() {
     assert_eq!((object, said.err.as_str(), said.code), (expected, "", 0));
     let said = redact(&config(), &chat(CARD), &["--output", "json", "--show", "findings"]);
     let object: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((said.code, &object["request"]["fate"], &object["request"]["status"]), (1, &json!("refused"), &json!(422)));
+    assert_eq!(
+        (said.code, &object["request"]["fate"], &object["request"]["status"]),
+        (1, &json!("refused"), &json!(422))
+    );
     assert_eq!(object["request"]["error"]["error"]["code"], "pii_blocked");
     assert_eq!(object["request"].get("body"), None);
 }
@@ -237,17 +271,49 @@ fn lint_warns_of_what_an_update_lets_pass() {
         ("/mode", json!("report"), vec!["mode: is report now, and was enforce"]),
         ("/gate/whenMissing", json!("pass"), vec!["gate.whenMissing: is pass now, and was redact"]),
         ("/gate/flag", json!("other"), vec!["gate: another flag or header decides now"]),
-        ("/gate/trustAnyPeer", json!(true), vec!["gate.trustAnyPeer: whoever can reach the proxy can switch it off by a header now"]),
+        (
+            "/gate/trustAnyPeer",
+            json!(true),
+            vec!["gate.trustAnyPeer: whoever can reach the proxy can switch it off by a header now"],
+        ),
         ("/rules", json!([notes]), vec!["rule openai is gone, in mode enforce before"]),
-        ("/rules/0/request", json!({"action": "pass"}), vec!["rule openai: request.action is pass now, and was redact"]),
+        (
+            "/rules/0/request",
+            json!({"action": "pass"}),
+            vec!["rule openai: request.action is pass now, and was redact"],
+        ),
         ("/rules/0/mode", json!("observe"), vec!["rule openai: its mode is observe now, and was enforce"]),
-        ("/rules/0/response", json!({"restore": false}), vec!["rule openai: response.restore is false now: answers keep their placeholders"]),
-        ("/rules/0/onError", json!("pass"), vec!["rule openai: onError is pass now: what can't be read passes as it is"]),
-        ("/rules/0/hosts", json!(["api.openai.com"]), vec!["rule openai: its hosts or its match are others, so requests may be without it"]),
-        ("/rules/1/paths", json!([]), vec!["rule notes: its api or its paths are others, so other values count as text"]),
+        (
+            "/rules/0/response",
+            json!({"restore": false}),
+            vec!["rule openai: response.restore is false now: answers keep their placeholders"],
+        ),
+        (
+            "/rules/0/onError",
+            json!("pass"),
+            vec!["rule openai: onError is pass now: what can't be read passes as it is"],
+        ),
+        (
+            "/rules/0/hosts",
+            json!(["api.openai.com"]),
+            vec!["rule openai: its hosts or its match are others, so requests may be without it"],
+        ),
+        (
+            "/rules/1/paths",
+            json!([]),
+            vec!["rule notes: its api or its paths are others, so other values count as text"],
+        ),
         ("/entities/exclude", json!(["EMAIL", "PHONE"]), vec!["not looked for any more: EMAIL, PHONE"]),
-        ("/entities/minConfidence", json!(80), vec!["entities.minConfidence: is 80 now, and was 50: weaker matches stay"]),
-        ("/entities/actions", json!({"CREDIT_CARD": "report"}), vec!["CREDIT_CARD: its action is report now, and was block"]),
+        (
+            "/entities/minConfidence",
+            json!(80),
+            vec!["entities.minConfidence: is 80 now, and was 50: weaker matches stay"],
+        ),
+        (
+            "/entities/actions",
+            json!({"CREDIT_CARD": "report"}),
+            vec!["CREDIT_CARD: its action is report now, and was block"],
+        ),
         ("/alwaysRedact", json!([]), vec!["alwaysRedact: 1 entry less"]),
         ("/neverRedact", json!(["a@b.example", "c@b.example"]), vec!["neverRedact: 2 entries more, which pass now"]),
         ("/onError", json!("pass"), vec!["onError: is pass now, and was block: what can't be read passes as it is"]),
@@ -267,7 +333,8 @@ fn lint_warns_of_what_an_update_lets_pass() {
         ]
     );
     // from the known paths to rules, and from no gate to one
-    let (bare, ruled) = (File::new("pii-bare.json", "{\"entities\": {}}"), File::new("pii-ruled.json", &config().to_string()));
+    let (bare, ruled) =
+        (File::new("pii-bare.json", "{\"entities\": {}}"), File::new("pii-ruled.json", &config().to_string()));
     let said = rcctl(&["lint", "--from", bare.path(), ruled.path()], "");
     assert!(said.out.contains("warning: gate: is new, so that requests can be let past by it\n"), "{}", said.out);
     assert!(said.out.contains("warning: rules: there are some now, so the known paths"), "{}", said.out);
@@ -291,5 +358,8 @@ fn a_bare_configuration_is_known_by_its_entities_lists_placeholders_or_apis() {
     let expected = "-: warning: onError: pass lets out, as it is, whatever can't be read\n";
     assert!(said.code == 0 && said.out.starts_with(expected), "{}", said.out);
     let table = rcctl(&["schema", "pii-redactor", "--table"], "").out;
-    assert!(table.starts_with("**Config**: The configuration of pii-redactor.") && table.contains("**Rule**: "), "{table}");
+    assert!(
+        table.starts_with("**Config**: The configuration of pii-redactor.") && table.contains("**Rule**: "),
+        "{table}"
+    );
 }

@@ -85,8 +85,9 @@ impl Exchange {
         }
         let plan = Rc::new(Plan::of(&chosen));
         self.request_id = text(headers.get(b"x-request-id"));
-        self.streams_elements =
-            plan.endpoint == Endpoint::Gemini && contains(request.path, b"streamGenerateContent") && !contains(request.query, b"alt=sse");
+        self.streams_elements = plan.endpoint == Endpoint::Gemini
+            && contains(request.path, b"streamGenerateContent")
+            && !contains(request.query, b"alt=sse");
         self.plan = Some(Rc::clone(&plan));
         self.session = Some(Box::new(instance.policy.session()));
         if let Some(fault) = chosen.refused() {
@@ -132,7 +133,9 @@ impl Exchange {
     /// What becomes of an answer, by its headers.
     fn answered(&mut self, end_of_stream: bool) -> Result<Action> {
         let Some(plan) = self.plan.clone() else { return Ok(Action::Continue) };
-        let Some(order) = plan.response.filter(|_| !self.refused && !end_of_stream) else { return Ok(Action::Continue) };
+        let Some(order) = plan.response.filter(|_| !self.refused && !end_of_stream) else {
+            return Ok(Action::Continue);
+        };
         let headers = headers::all(Map::Response)?;
         if headers.get(b":status") == Some(b"101") {
             return Ok(Action::Continue);
@@ -218,7 +221,14 @@ impl Exchange {
     }
 
     /// A body turned out to be none that can be read.
-    fn unreadable(&mut self, which: Which, size: usize, mut out: Vec<u8>, word: &'static str, plan: &Plan) -> Result<Action> {
+    fn unreadable(
+        &mut self,
+        which: Which,
+        size: usize,
+        mut out: Vec<u8>,
+        word: &'static str,
+        plan: &Plan,
+    ) -> Result<Action> {
         let way = if which == Which::Request { &mut self.request } else { &mut self.response };
         let Way::Read(flow) = way else { return Ok(Action::Continue) };
         let order = flow.order;
@@ -307,7 +317,11 @@ impl Exchange {
             Some(plan) => plan.enforces(),
             None => self.instance.policy.settings.mode == pii_core::config::Mode::Enforce,
         };
-        if enforced { self.refuse(direction, &Refusal::Unreadable(direction, "host_failure")) } else { Action::Continue }
+        if enforced {
+            self.refuse(direction, &Refusal::Unreadable(direction, "host_failure"))
+        } else {
+            Action::Continue
+        }
     }
 
     /// Tells what was found, without a value.

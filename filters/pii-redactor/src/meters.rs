@@ -40,8 +40,12 @@ impl Meters {
     /// What was found and put back in a request and its answer.
     pub(crate) fn tally(&self, tally: &Tally, mode: &str) {
         for ((direction, entity, action), count) in &tally.found {
-            let tags =
-                [("entity", entity.as_str()), ("direction", direction.word()), ("action", action.word()), ("mode", mode)];
+            let tags = [
+                ("entity", entity.as_str()),
+                ("direction", direction.word()),
+                ("action", action.word()),
+                ("mode", mode),
+            ];
             self.add("found_total", &tags, *count);
         }
         self.add("restored_total", &[], tally.restored);

@@ -138,7 +138,8 @@ fn table(text: &mut String, tally: &Tally) {
         return line(text, "found", "nothing");
     }
     rows.insert(0, ["side", "entity", "action", "count", "where"].map(str::to_owned));
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or_default();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or_default();
     let widths = [width(0), width(1), width(2), width(3), 0];
     for (index, row) in rows.iter().enumerate() {
         let cells = row.iter().zip(widths).fold(String::new(), |mut cells, (cell, width)| {
@@ -181,9 +182,14 @@ fn as_json(account: &Account, show: Show) -> Value {
     add("found", tally.found.iter().map(|((direction, entity, action), count)| {
         json!({"direction": direction.word(), "entity": entity, "action": action.word(), "count": count})
     }).collect());
-    add("paths", tally.paths.iter().map(|(direction, path, entity)| {
-        json!({"direction": direction.word(), "path": path, "entity": entity})
-    }).collect());
+    add(
+        "paths",
+        tally
+            .paths
+            .iter()
+            .map(|(direction, path, entity)| json!({"direction": direction.word(), "path": path, "entity": entity}))
+            .collect(),
+    );
     add("more_paths", json!(tally.more_paths));
     add("restored", json!(tally.restored));
     add("restore_misses", json!(tally.missed));

@@ -398,11 +398,15 @@ async fn below_http(proxy: &Proxy, chapter: u32) -> Result<Calls> {
     Ok(tls)
 }
 
-/// Prints an event, wrapped between its fields.
+/// Prints an event.
 fn whole(event: Option<&Event>) -> Result<()> {
-    let event = event.ok_or_else(|| Error::new("there is no event to show"))?;
+    wrapped(&event.ok_or_else(|| Error::new("there is no event to show"))?.line)
+}
+
+/// Prints a line of JSON, wrapped between its fields.
+pub(crate) fn wrapped(line: &str) -> Result<()> {
     let mut shown = String::new();
-    for field in event.line.replace(",\"", ",\n\"").lines() {
+    for field in line.replace(",\"", ",\n\"").lines() {
         if !shown.is_empty() && shown.len() + field.len() > WIDTH {
             say(format_args!("   {shown}"))?;
             shown = " ".to_owned();

@@ -4,6 +4,7 @@
 
 mod egress;
 mod flags;
+mod pii;
 mod plugin;
 mod proxy;
 mod state;
@@ -22,12 +23,13 @@ use harness::{Error, Result, workspace_root};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::egress::Calls;
+use crate::pii::Chats;
 use crate::proxy::{Launch, Proxy};
 use crate::state::{Ports, State};
 use crate::story::Users;
 use crate::unleash::Unleash;
 
-/// Runs flag-headers, canary-router and egress-audit in an Envoy on this machine and shows what it does.
+/// Runs flag-headers, canary-router, egress-audit and pii-redactor in an Envoy on this machine and shows what they do.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The Envoy to run.
@@ -111,12 +113,13 @@ async fn demo(arguments: &Arguments) -> Result<()> {
     outcome
 }
 
-/// What users got in the end, and what came of calls, by which later changes are told.
+/// What users got in the end, and what came of calls and chats, by which later changes are told.
 struct Shown {
     arms: Users,
     flags: Users,
     http: Calls,
     tls: Calls,
+    chats: Chats,
 }
 
 /// Waits for Envoy and tells the story.
@@ -133,7 +136,8 @@ async fn show(proxy: &mut Proxy, state: &State, unleash: Option<&Unleash>) -> Re
         }
     };
     let (http, tls) = egress::tell(proxy, chapter).await?;
-    Ok(Shown { arms, flags, http, tls })
+    let chats = pii::tell(proxy, chapter + 2).await?;
+    Ok(Shown { arms, flags, http, tls, chats })
 }
 
 /// Says how to go on from here, and reports edits for as long as Envoy runs.

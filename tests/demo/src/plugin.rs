@@ -89,11 +89,27 @@ pub(crate) static EGRESS_TLS: Plugin = Plugin {
     variable: None,
 };
 
+/// pii-redactor.
+pub(crate) static PII: Plugin = Plugin {
+    name: "default.pii-redactor",
+    wasm: "dist/pii-redactor.wasm",
+    path: ".run/pii-redactor.yaml",
+    new: ".run/pii-redactor.new.yaml",
+    kind: "http",
+    // nothing unredacted leaves because of a fault
+    failure_policy: "FAIL_RELOAD",
+    example: "deploy/local/pii-redactor.json",
+    part_amiss: REFUSES,
+    all_amiss: REFUSES,
+    variable: None,
+};
+
 /// All of them.
-pub(crate) static PLUGINS: [&Plugin; 4] = [&FLAGS, &CANARY, &EGRESS, &EGRESS_TLS];
+pub(crate) static PLUGINS: [&Plugin; 5] = [&FLAGS, &CANARY, &EGRESS, &EGRESS_TLS, &PII];
 
 const OFF: &str = "is off";
 const STRIPS: &str = "nothing is decided, and clients' headers are still removed";
+const REFUSES: &str = "refuses what it would guard";
 const DENIES: &str = "denies what it would be for";
 const DEFAULTS: &str = "no policy is left, and the defaults go on under as much of `mode` as can be read";
 

@@ -140,7 +140,7 @@ impl Proxy {
         let took = start.elapsed().as_secs_f64();
         let (http, tls) = (self.outbound.http.port(), self.outbound.tls.addr.port());
         say(format_args!(
-            "Envoy {version} with flag-headers, canary-router and egress-audit is up after {took:.1} s."
+            "Envoy {version} with flag-headers, canary-router, egress-audit and pii-redactor is up after {took:.1} s."
         ))?;
         say(format_args!("   gateway   http://localhost:{port}   (host {HOST}; /health)"))?;
         say(format_args!("   egress    http://localhost:{http}, and TLS on {tls}   (what ai-gateway calls)"))?;

@@ -1,5 +1,5 @@
 //! After the story: what to try, and a line for every edit of a configuration: what Envoy and the filter made of it, and whom
-//! it moved, or which of the demo's calls out of the mesh have another end. With an Unleash also a line for every flip there that
+//! it moved, or which of the demo's calls and chats out of the mesh have another end. With an Unleash also a line for every flip there that
 //! moves a user.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::Shown;
 use crate::egress::{self, Calls};
 use crate::flags::{FLAG, FLAGS_HOST};
-use crate::plugin::{CANARY, EGRESS, EGRESS_TLS, FLAGS, Plugin, Stamp};
+use crate::pii::{self, Chats};
+use crate::plugin::{CANARY, EGRESS, EGRESS_TLS, FLAGS, PII, Plugin, Stamp};
 use crate::proxy::{Mark, Outcome, Proxy};
 use crate::say;
 use crate::state::State;
@@ -42,10 +43,13 @@ pub(crate) fn explain(state: &State, shown: &Shown, unleash: Option<&Unleash>) -
     say(format_args!("   curl localhost:{port}/health"))?;
     say(format_args!("   curl -s localhost:{admin}/stats/prometheus | grep runtime_control"))?;
     egress::explain(state)?;
-    say("   tail -f .run/envoy.log   # what rules that only report would do, and all calls out of the mesh, as JSON")?;
+    pii::explain(state)?;
+    say(
+        "   tail -f .run/envoy.log   # what rules that only report would do, calls out of the mesh, what was found in them, as JSON",
+    )?;
     say(format_args!(
-        "\nChange it while it runs: the configurations are in {path}, {}, {} and {};\nEnvoy takes a file that is renamed over one:\n",
-        FLAGS.path, EGRESS.path, EGRESS_TLS.path
+        "\nChange it while it runs: the configurations are in {path}, {}, {},\n{} and {}; Envoy takes a file that is renamed over one:\n",
+        FLAGS.path, EGRESS.path, EGRESS_TLS.path, PII.path
     ))?;
     say(format_args!(
         "   sed 's/\"weight\": 10}}/\"weight\": 50}}/' {path} > .run/new.yaml && mv .run/new.yaml {path}"
@@ -53,6 +57,10 @@ pub(crate) fn explain(state: &State, shown: &Shown, unleash: Option<&Unleash>) -
     say(format_args!(
         "   sed 's/\"mode\": \"report\"/\"mode\": \"enforce\"/' {0} > .run/new.yaml && mv .run/new.yaml {0}",
         EGRESS.path
+    ))?;
+    say(format_args!(
+        "   sed 's/\"mode\": \"enforce\"/\"mode\": \"report\"/' {0} > .run/new.yaml && mv .run/new.yaml {0}",
+        PII.path
     ))?;
     say(format_args!("   cp {path} .run/new.yaml; vi .run/new.yaml; mv .run/new.yaml {path}"))?;
     match unleash {
@@ -93,6 +101,18 @@ impl Witness for Calls {
             format!("\n           {}", changes.join("\n           "))
         };
         Ok(format!("changed, of the demo's calls:{which}"))
+    }
+}
+
+impl Witness for Chats {
+    async fn changes(&mut self, proxy: &Proxy) -> Result<String> {
+        let changes = self.moves(proxy).await?;
+        let which = if changes.is_empty() {
+            " nothing".to_owned()
+        } else {
+            format!("\n           {}", changes.join("\n           "))
+        };
+        Ok(format!("changed, of what the model sees of the demo's chats:{which}"))
     }
 }
 
@@ -143,6 +163,7 @@ pub(crate) async fn edits(proxy: &mut Proxy, shown: Shown, unleash: bool) -> Res
     let mut flags = Watched::new(proxy, &FLAGS, shown.flags).await?;
     let mut http = Watched::new(proxy, &EGRESS, shown.http).await?;
     let mut tls = Watched::new(proxy, &EGRESS_TLS, shown.tls).await?;
+    let mut chats = Watched::new(proxy, &PII, shown.chats).await?;
     let mut looked = Instant::now();
     loop {
         tokio::time::sleep(POLL).await;
@@ -151,6 +172,7 @@ pub(crate) async fn edits(proxy: &mut Proxy, shown: Shown, unleash: bool) -> Res
         flags.look(proxy).await?;
         http.look(proxy).await?;
         tls.look(proxy).await?;
+        chats.look(proxy).await?;
         if unleash && looked.elapsed() >= LOOK {
             looked = Instant::now();
             for moved in flags.witness.moves(proxy).await? {

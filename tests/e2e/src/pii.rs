@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use harness::{
-    Bootstrap, Envoy, EnvoyOptions, FailurePolicy, H2Client, Listener, PluginConfig, RawClient, Request, Response, WasmPlugin,
-    envoy_binaries, http2_cluster, route_to, static_cluster, virtual_hosts, wasm_path,
+    Bootstrap, Envoy, EnvoyOptions, FailurePolicy, H2Client, Listener, PluginConfig, RawClient, Request, Response,
+    WasmPlugin, envoy_binaries, http2_cluster, route_to, static_cluster, virtual_hosts, wasm_path,
 };
 use serde_json::{Value, json};
 
@@ -68,11 +68,16 @@ impl Sidecar {
     /// Starts one.
     pub async fn start(binary: &Path, setup: &Setup) -> Self {
         let ai = Ai::start();
-        let cluster = if setup.http2 { http2_cluster("ai", ai.upstream.addr()) } else { static_cluster("ai", ai.upstream.addr()) };
+        let cluster = if setup.http2 {
+            http2_cluster("ai", ai.upstream.addr())
+        } else {
+            static_cluster("ai", ai.upstream.addr())
+        };
         let log = "ACCESS %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%";
         let mut route = route_to("ai");
         route["route"]["timeout"] = json!("0s");
-        let mut listener = Listener::http("main", virtual_hosts([route])).access_log_stdout(log).hcm(setup.manager.clone());
+        let mut listener =
+            Listener::http("main", virtual_hosts([route])).access_log_stdout(log).hcm(setup.manager.clone());
         for before in &setup.before {
             listener = listener.wasm(before);
         }

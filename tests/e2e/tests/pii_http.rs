@@ -61,7 +61,12 @@ async fn a_stream_is_restored_however_it_is_cut() {
             let prompt = format!("Hello {MAIL}, {CARD}. Bye");
             let mut request = chat(&prompt);
             request["stream"] = json!(true);
-            for answer in [Answer::echo(), Answer::echo().deltas_of(1), Answer::echo().chunks_of(7), Answer::echo().encoded(Encoding::Gzip)] {
+            for answer in [
+                Answer::echo(),
+                Answer::echo().deltas_of(1),
+                Answer::echo().chunks_of(7),
+                Answer::echo().encoded(Encoding::Gzip),
+            ] {
                 sidecar.ai.answer(answer);
                 for _ in 0..2 {
                     let answer = sidecar.ask(&post(CHAT, &request)).await.text();
@@ -84,7 +89,10 @@ async fn a_stream_is_restored_however_it_is_cut() {
 async fn reporting_changes_no_byte() {
     each(Setup::new(config("report")), async |sidecar: Sidecar| {
         let body = format!("{{ \"model\":\"m\" , \"messages\":[{{\"role\":\"user\",\"content\":\"{MAIL}\"}}] }}");
-        let request = Request::post(CHAT, &body).host("api.openai.com").header("content-type", "application/json").header("accept-encoding", "br");
+        let request = Request::post(CHAT, &body)
+            .host("api.openai.com")
+            .header("content-type", "application/json")
+            .header("accept-encoding", "br");
         let mark = sidecar.envoy.logs().mark();
         let answer = sidecar.ask(&request).await;
         assert_eq!(said(&answer.json().unwrap()), MAIL);
@@ -94,7 +102,10 @@ async fn reporting_changes_no_byte() {
         assert_eq!(seen[0].headers.text("accept-encoding").as_deref(), Some("br"));
         let event = sidecar.found_after(mark).await;
         assert_eq!(event["mode"], "report");
-        assert_eq!(event["found"][0], json!({"direction": "request", "entity": "EMAIL", "action": "redact", "count": 1}));
+        assert_eq!(
+            event["found"][0],
+            json!({"direction": "request", "entity": "EMAIL", "action": "redact", "count": 1})
+        );
         sidecar.assert_whole(&[MAIL]).await;
     })
     .await;
@@ -106,7 +117,11 @@ async fn what_is_blocked_gets_an_error_in_the_api_s_own_shape() {
     each(Setup::new(config), async |sidecar: Sidecar| {
         let answer = sidecar.ask(&post(CHAT, &chat(CARD))).await;
         let body = answer.json().unwrap();
-        assert_eq!((answer.status, &body["error"]["code"], &body["error"]["type"]), (422, &json!("pii_blocked"), &json!("invalid_request_error")), "{body}");
+        assert_eq!(
+            (answer.status, &body["error"]["code"], &body["error"]["type"]),
+            (422, &json!("pii_blocked"), &json!("invalid_request_error")),
+            "{body}"
+        );
         assert!(body["error"]["message"].as_str().unwrap().contains("CREDIT_CARD"));
         let messages = json!({"model": "claude", "max_tokens": 10, "messages": [{"role": "user", "content": CARD}]});
         let body = sidecar.ask(&post("/v1/messages", &messages)).await.json().unwrap();

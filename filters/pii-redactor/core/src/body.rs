@@ -32,7 +32,10 @@ pub enum Format {
 enum Engine {
     /// Nothing has come that says which.
     None(Format),
-    Json { reader: Box<Reader>, state: Box<State> },
+    Json {
+        reader: Box<Reader>,
+        state: Box<State>,
+    },
     Events(Box<Events>),
     Text(Box<Field>),
 }
@@ -112,8 +115,13 @@ impl Body {
                 }
             }
         }
-        let mut work =
-            Work { detectors: means.detectors, actions: means.actions, order: self.order, session, outlet: &mut self.outlet };
+        let mut work = Work {
+            detectors: means.detectors,
+            actions: means.actions,
+            order: self.order,
+            session,
+            outlet: &mut self.outlet,
+        };
         match &mut self.engine {
             Engine::Events(events) => return events.push(at, end, subject, &mut work, out),
             Engine::Json { reader, state } => document(reader, state, bytes, at, end, subject, &mut work)?,

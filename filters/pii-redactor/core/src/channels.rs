@@ -50,7 +50,8 @@ impl Facts {
         match parts.get(..count).unwrap_or_default() {
             ["choices", "[]", rest @ ..] => {
                 let choice = path.index(1);
-                let group = self.choices.iter().find(|(place, _)| *place == choice).map_or(choice, |(_, number)| *number);
+                let group =
+                    self.choices.iter().find(|(place, _)| *place == choice).map_or(choice, |(_, number)| *number);
                 let part = match rest {
                     ["delta", "tool_calls", "[]", ..] => {
                         let tool = path.index(4);
@@ -63,7 +64,8 @@ impl Facts {
             }
             ["candidates", "[]", ..] => {
                 let candidate = path.index(1);
-                let group = self.choices.iter().find(|(place, _)| *place == candidate).map_or(candidate, |(_, number)| *number);
+                let group =
+                    self.choices.iter().find(|(place, _)| *place == candidate).map_or(candidate, |(_, number)| *number);
                 Key { group, stream, part: 0 }
             }
             ["delta"] => Key { group: self.output_index, stream, part: self.part_index },
@@ -79,7 +81,9 @@ impl Facts {
             kind if kind.starts_with("response.") && kind.ends_with(".done") => Over::Groups(vec![self.output_index]),
             _ if self.error => Over::All,
             _ => {
-                let number = |place: &u32| self.choices.iter().find(|(choice, _)| choice == place).map_or(*place, |(_, number)| *number);
+                let number = |place: &u32| {
+                    self.choices.iter().find(|(choice, _)| choice == place).map_or(*place, |(_, number)| *number)
+                };
                 Over::Groups(self.finished.iter().map(number).collect())
             }
         }
@@ -136,7 +140,9 @@ impl Handler for Facts {
             ["output_index"] => self.output_index = number,
             ["content_index" | "summary_index"] => self.part_index = number,
             ["choices" | "candidates", "[]", "index"] => self.choices.push((path.index(1), number)),
-            ["choices", "[]", "delta", "tool_calls", "[]", "index"] => self.tools.push((path.index(1), path.index(4), number)),
+            ["choices", "[]", "delta", "tool_calls", "[]", "index"] => {
+                self.tools.push((path.index(1), path.index(4), number))
+            }
             _ => {}
         }
     }

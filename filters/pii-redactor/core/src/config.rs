@@ -7,9 +7,8 @@ use filter_config::serde_json::{Value, json};
 use filter_config::{Entries, Key, Keyed, Name, Path, Read, Report, Whole, choice, object, shown};
 use filter_request::{HeaderName, HostPattern, RequestMatch};
 
-use crate::detect::{Entity, EntitySet};
+use crate::detect::{Entity, EntitySet, Patterns};
 use crate::gate::{Gate, Principal};
-use crate::load::compile_patterns;
 use crate::rules::{JsonPath, Rule};
 use crate::style::Style;
 
@@ -470,7 +469,7 @@ object! {
     pub struct Limits {
         /// How many different values are replaced in a request; one with more is dealt with as `onError` says.
         "maxValues" max_values: Whole<1, 10_000_000> = 100_000;
-        /// How many bytes an event of a stream may hold before its kind is known.
+        /// How many bytes one event of a stream may have; a longer one can't be read.
         "maxEventBytes" max_event_bytes: Whole<4096, 16_777_216> = 1_048_576;
         /// How many times larger a body may be than it was compressed.
         "maxRatio" max_ratio: Whole<1, 1032> = 200;
@@ -536,7 +535,7 @@ impl Read for Custom {
         let written = WrittenCustom::read(value, at, report);
         // the expression is worth telling of even where the rest is wrong
         let pattern = value.get("pattern").and_then(Value::as_str);
-        if let Some((_, wrong)) = pattern.and_then(|pattern| compile_patterns(&[pattern]).err()) {
+        if let Some((_, wrong)) = pattern.and_then(|pattern| Patterns::new(&[pattern]).err()) {
             report.error(&at.field("pattern"), format!("{} {wrong}", shown(&json!(pattern))));
             return None;
         }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::{
+    config::TERM as TERM_NAME,
     detect::{Entity, EntitySet, Found, Patterns, View, calm, is_sign, is_word, look},
     style::Style,
 };
@@ -52,9 +53,6 @@ const CUSTOM: u8 = 4;
 const TERM: u8 = 8;
 const PLACEHOLDER: u8 = 16;
 
-/// The name of what `alwaysRedact` names.
-pub const TERM_NAME: &str = "CUSTOM_TERM";
-
 /// See the module.
 pub struct Detectors {
     wanted: EntitySet,
@@ -75,8 +73,17 @@ impl Detectors {
     /// their order.
     #[must_use]
     pub fn new(wanted: EntitySet, minimum: u8, patterns: Option<Patterns>, custom: Vec<Custom>, style: Style) -> Self {
-        let mut detectors =
-            Self { wanted, minimum, patterns, custom, terms: Vec::new(), never: HashSet::new(), style, classes: [0; 256], only_words: true };
+        let mut detectors = Self {
+            wanted,
+            minimum,
+            patterns,
+            custom,
+            terms: Vec::new(),
+            never: HashSet::new(),
+            style,
+            classes: [0; 256],
+            only_words: true,
+        };
         detectors.classify();
         detectors
     }
@@ -84,7 +91,8 @@ impl Detectors {
     /// The same, with terms that are always values, and values that never are. Their case does not matter.
     #[must_use]
     pub fn with_lists(mut self, always: &[String], never: &[String]) -> Self {
-        self.terms = always.iter().map(|term| term.trim().to_lowercase().into_bytes()).filter(|term| !term.is_empty()).collect();
+        self.terms =
+            always.iter().map(|term| term.trim().to_lowercase().into_bytes()).filter(|term| !term.is_empty()).collect();
         self.never = never.iter().map(|value| value.trim().to_lowercase().into_bytes()).collect();
         self.classify();
         self
@@ -164,10 +172,10 @@ impl Detectors {
         if class & TERM != 0 {
             self.look_for_terms(at, view, hits);
         }
-        if class & PLACEHOLDER != 0 {
-            if let Some(length) = self.style.at(view, |name| self.is_name(name)) {
-                hits.push(Hit { start: at, end: at + length, kind: Kind::Placeholder, confidence: 100 });
-            }
+        if class & PLACEHOLDER != 0
+            && let Some(length) = self.style.at(view, |name| self.is_name(name))
+        {
+            hits.push(Hit { start: at, end: at + length, kind: Kind::Placeholder, confidence: 100 });
         }
     }
 
@@ -215,8 +223,10 @@ impl Detectors {
 
     fn classify(&mut self) {
         for byte in 0..=u8::MAX {
-            let custom = self.patterns.as_ref().is_some_and(|patterns| patterns.first().get(usize::from(byte)) == Some(&true));
-            let term = self.terms.iter().any(|term| term.first().is_some_and(|first| first.eq_ignore_ascii_case(&byte)));
+            let custom =
+                self.patterns.as_ref().is_some_and(|patterns| patterns.first().get(usize::from(byte)) == Some(&true));
+            let term =
+                self.terms.iter().any(|term| term.first().is_some_and(|first| first.eq_ignore_ascii_case(&byte)));
             let class = if is_word(byte) { WORD } else { 0 }
                 | if is_sign(byte) { SIGN } else { 0 }
                 | if custom { CUSTOM } else { 0 }

@@ -75,7 +75,14 @@ impl Events {
     ///
     /// # Errors
     /// When an event is not what it should be.
-    pub fn push(&mut self, at: u64, end: bool, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    pub fn push(
+        &mut self,
+        at: u64,
+        end: bool,
+        subject: Subject<'_>,
+        work: &mut Work<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
         let bytes = work.outlet.slice(&(at..work.outlet.end())).to_vec();
         match self.framing {
             Framing::ServerSent => self.lines(&bytes, at, subject, work, out)?,
@@ -116,7 +123,14 @@ impl Events {
         Ok(())
     }
 
-    fn lines(&mut self, bytes: &[u8], at: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn lines(
+        &mut self,
+        bytes: &[u8],
+        at: u64,
+        subject: Subject<'_>,
+        work: &mut Work<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
         for (byte, position) in bytes.iter().zip(at..) {
             let after_return = core::mem::replace(&mut self.after_return, *byte == b'\r');
             match byte {
@@ -160,7 +174,13 @@ impl Events {
     }
 
     /// An event is whole; it ends before `end`.
-    fn event(&mut self, end: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn event(
+        &mut self,
+        end: u64,
+        subject: Subject<'_>,
+        work: &mut Work<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
         let data = core::mem::take(&mut self.data);
         let silent = core::mem::take(&mut self.name_is_ping) || !core::mem::take(&mut self.fields);
         let start = core::mem::replace(&mut self.start, end);
@@ -201,7 +221,8 @@ impl Events {
             self.words(data, work);
             return Ok(());
         }
-        let lines: Vec<(u64, Vec<u8>)> = data.iter().map(|range| (range.start, work.outlet.slice(range).to_vec())).collect();
+        let lines: Vec<(u64, Vec<u8>)> =
+            data.iter().map(|range| (range.start, work.outlet.slice(range).to_vec())).collect();
         let mut facts = Facts::default();
         read(&mut self.reader, &lines, &mut facts)?;
         let mut walk = Walk::of_event(subject, &mut self.state, work, &mut self.channels, &facts);
@@ -221,7 +242,14 @@ impl Events {
         }
     }
 
-    fn json_lines(&mut self, bytes: &[u8], at: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn json_lines(
+        &mut self,
+        bytes: &[u8],
+        at: u64,
+        subject: Subject<'_>,
+        work: &mut Work<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
         for (byte, position) in bytes.iter().zip(at..) {
             if *byte == b'\n' {
                 let line = core::mem::replace(&mut self.line_start, position + 1)..position;
@@ -246,7 +274,14 @@ impl Events {
         self.event(end, subject, work, out)
     }
 
-    fn elements(&mut self, bytes: &[u8], at: u64, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn elements(
+        &mut self,
+        bytes: &[u8],
+        at: u64,
+        subject: Subject<'_>,
+        work: &mut Work<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
         let mut ends = Ends::default();
         let read = self.array.push(Run::plain(bytes, at), &mut ends);
         for element in ends.0 {
@@ -257,7 +292,12 @@ impl Events {
             self.fields = true;
             self.event(element, subject, work, out)?;
         }
-        read.map_err(|(_, malformed)| malformed)
+        read.map_err(|(_, malformed)| malformed)?;
+        if self.array.is_done() {
+            // what closes the array is of no event
+            self.start = work.outlet.end();
+        }
+        Ok(())
     }
 
     /// Lets go what is certain.
@@ -285,7 +325,9 @@ fn read(reader: &mut Reader, lines: &[(u64, Vec<u8>)], handler: &mut impl Handle
     reader.reset();
     for (raw, bytes) in lines {
         reader.push(Run::plain(bytes, *raw), handler).map_err(|(_, malformed)| malformed)?;
-        reader.push(Run { bytes: b"\n", raw: raw + bytes.len() as u64, width: 1 }, handler).map_err(|(_, malformed)| malformed)?;
+        reader
+            .push(Run { bytes: b"\n", raw: raw + bytes.len() as u64, width: 1 }, handler)
+            .map_err(|(_, malformed)| malformed)?;
     }
     if reader.is_done() { Ok(()) } else { Err(Malformed::Truncated) }
 }

@@ -87,7 +87,8 @@ impl Field {
             return self.scanner.push(run);
         }
         let inner_depth = self.depth + 1;
-        let mut inner = Inner { scanner: &mut self.scanner, hits: &mut self.hits, depth: inner_depth, outer: place, work };
+        let mut inner =
+            Inner { scanner: &mut self.scanner, hits: &mut self.hits, depth: inner_depth, outer: place, work };
         if let Err((read, _)) = self.reader.push(run, &mut inner) {
             // what a model wrote as JSON may be none: from there on it is text
             self.broken = true;

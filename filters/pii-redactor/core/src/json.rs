@@ -103,7 +103,9 @@ impl Path {
     /// All of its parts.
     #[must_use]
     pub fn steps(&self) -> Vec<Place<'_>> {
-        self.live().map(|frame| if frame.array { Place::Element(frame.index) } else { Place::Field(frame.name()) }).collect()
+        self.live()
+            .map(|frame| if frame.array { Place::Element(frame.index) } else { Place::Field(frame.name()) })
+            .collect()
     }
 
     /// The last key on the way: what names the value.
@@ -131,7 +133,9 @@ impl Path {
                 shown.push('.');
             }
             let name = frame.name();
-            let plain = name.len() <= 32 && !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+            let plain = name.len() <= 32
+                && !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
             shown.push_str(if plain { name } else { "*" });
         }
         shown
@@ -328,10 +332,9 @@ impl Reader {
         if self.split && !run.bytes.is_empty() {
             self.split = false;
             let raw = run.raw_at(0);
-            match &mut self.high {
-                // the pair's range here begins with the piece
-                Some((_, start, end)) => (*start, *end) = (raw, raw.max(*end)),
-                None => {}
+            // the pair's range here begins with the piece
+            if let Some((_, start, end)) = &mut self.high {
+                (*start, *end) = (raw, raw.max(*end));
             }
             self.escape = raw;
         }
@@ -457,11 +460,9 @@ impl Reader {
 
     fn string_begin(&mut self, key: bool, raw: u64, handler: &mut impl Handler) {
         self.key = key;
-        if key {
-            if let Some(frame) = self.path.last_mut() {
-                frame.key.clear();
-                frame.long = false;
-            }
+        if key && let Some(frame) = self.path.last_mut() {
+            frame.key.clear();
+            frame.long = false;
         }
         self.wanted = handler.string(&self.path, key, raw);
         self.state = State::String;
@@ -480,12 +481,12 @@ impl Reader {
 
     /// Content of a string, to whoever wants it.
     fn give(&mut self, run: Run<'_>, handler: &mut impl Handler) {
-        if self.key {
-            if let Some(frame) = self.path.last_mut() {
-                let left = KEY_LENGTH.saturating_sub(frame.key.len());
-                frame.long |= run.bytes.len() > left;
-                frame.key.extend(run.bytes.iter().take(left));
-            }
+        if self.key
+            && let Some(frame) = self.path.last_mut()
+        {
+            let left = KEY_LENGTH.saturating_sub(frame.key.len());
+            frame.long |= run.bytes.len() > left;
+            frame.key.extend(run.bytes.iter().take(left));
         }
         if self.wanted {
             if run.width > 0 && !self.heads.is_empty() {

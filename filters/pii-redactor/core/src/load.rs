@@ -13,12 +13,12 @@ use filter_config::serde_json::{Map, Value, json};
 use filter_config::{
     ConfigState, Entries, Entry, Keep, Kept, Name, PartEntry, PartList, Path, Read, Report, fingerprint, parse,
 };
-use filter_request::{HostPattern, Pattern, RequestMatch, StringMatch};
+use filter_request::{HostPattern, RequestMatch};
 
 use crate::config::{
     Action, Api, AuditSettings, Config, Custom, Direction, EntityAction, Limits, Mode, OnError, entity_of,
 };
-use crate::detect::EntitySet;
+use crate::detect::{EntitySet, Patterns};
 use crate::gate::Gate;
 use crate::rules::{Actions, Broken, Fault, Rule, Secret, Settings};
 use crate::style::Style;
@@ -29,9 +29,6 @@ pub type Loaded = filter_config::Loaded<Settings>;
 /// Looks up an environment variable of the proxy.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// Custom patterns, compiled.
-pub type Patterns = Vec<Pattern>;
-
 /// The shortest key, in bytes: 128 bits, what NIST SP 800-107 asks of a key for HMAC at the least.
 const SHORTEST_KEY: usize = 16;
 
@@ -41,23 +38,6 @@ const CUSTOM: &str = "custom";
 const ORDER: &str = "order";
 /// Rules that are wrong and never were good, by their place.
 const STAND_INS: &str = "stand_ins";
-
-/// Compiles custom patterns, to be looked for together.
-///
-/// # Errors
-/// Which of them is wrong, and why, as a message continues after showing it.
-pub fn compile_patterns(patterns: &[&str]) -> Result<Patterns, (usize, String)> {
-    let compile = |(index, text): (usize, &&str)| {
-        let pattern =
-            Pattern::compile(text).map_err(|wrong| (index, format!("is not a regular expression: {wrong}")))?;
-        let compare = StringMatch { exact: None, prefix: None, regex: Some(pattern.clone()) };
-        if compare.matches(b"", false) {
-            return Err((index, "matches the empty text; it has to hold at least one character".to_owned()));
-        }
-        Ok(pattern)
-    };
-    patterns.iter().enumerate().map(compile).collect()
-}
 
 /// Variables for tools that check a configuration away from its proxy: each is there.
 #[must_use]
@@ -255,7 +235,6 @@ impl Settings {
             style: config.placeholder.style,
             key: key.filter(|_| keyed)?,
             custom: Vec::new(),
-            patterns: None,
             never: config.never_redact.into_iter().map(|value| value.0).collect(),
             always: config.always_redact.into_iter().map(|term| term.0).collect(),
             on_error: config.on_error,
@@ -283,7 +262,6 @@ impl Settings {
             style: Style::default(),
             key: None,
             custom: Vec::new(),
-            patterns: None,
             never: Vec::new(),
             always: Vec::new(),
             on_error: OnError::Block,
@@ -363,10 +341,9 @@ impl Settings {
     /// Compiles the patterns together.
     fn run_custom(&mut self, custom: Vec<Custom>) {
         let texts: Vec<&str> = custom.iter().map(|custom| custom.pattern.as_str()).collect();
-        match compile_patterns(&texts) {
-            Ok(_) if texts.is_empty() => {}
-            Ok(patterns) => self.patterns = Some(patterns),
-            Err(_) => self.fault = self.fault.or(Some(Fault::Pattern)),
+        if Patterns::new(&texts).is_err() {
+            // each by itself was taken, so it is all of them together that are too large
+            self.fault = self.fault.or(Some(Fault::Pattern));
         }
         self.custom = custom;
     }

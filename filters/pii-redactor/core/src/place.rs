@@ -51,17 +51,24 @@ pub fn place(endpoint: Endpoint, direction: Direction, parts: &[&str], kind: &st
     match (endpoint, direction) {
         (Endpoint::OpenaiChat, Direction::Request) => chat_request(parts),
         (Endpoint::OpenaiChat | Endpoint::OpenaiCompletions, Direction::Response) => chat_response(parts),
-        (Endpoint::OpenaiCompletions | Endpoint::OpenaiEmbeddings | Endpoint::OpenaiModerations, Direction::Request) => {
-            completions_request(parts)
-        }
+        (
+            Endpoint::OpenaiCompletions | Endpoint::OpenaiEmbeddings | Endpoint::OpenaiModerations,
+            Direction::Request,
+        ) => completions_request(parts),
         (Endpoint::OpenaiEmbeddings, Direction::Response) => embeddings_response(parts),
         (Endpoint::OpenaiModerations, Direction::Response) => Place::Text,
         (Endpoint::OpenaiAny, Direction::Request) => first_of(chat_request(parts), || responses_request(parts, kind)),
-        (Endpoint::OpenaiAny, Direction::Response) => first_of(chat_response(parts), || responses_response(parts, kind)),
+        (Endpoint::OpenaiAny, Direction::Response) => {
+            first_of(chat_response(parts), || responses_response(parts, kind))
+        }
         (Endpoint::OpenaiResponses, Direction::Request) => responses_request(parts, kind),
         (Endpoint::OpenaiResponses, Direction::Response) => responses_response(parts, kind),
-        (Endpoint::AnthropicMessages | Endpoint::AnthropicComplete | Endpoint::AnthropicAny, Direction::Request) => anthropic_request(parts, kind),
-        (Endpoint::AnthropicMessages | Endpoint::AnthropicComplete | Endpoint::AnthropicAny, Direction::Response) => anthropic_response(parts, kind),
+        (Endpoint::AnthropicMessages | Endpoint::AnthropicComplete | Endpoint::AnthropicAny, Direction::Request) => {
+            anthropic_request(parts, kind)
+        }
+        (Endpoint::AnthropicMessages | Endpoint::AnthropicComplete | Endpoint::AnthropicAny, Direction::Response) => {
+            anthropic_response(parts, kind)
+        }
         (Endpoint::Gemini, Direction::Request) => gemini_request(parts),
         (Endpoint::Gemini, Direction::Response) => gemini_response(parts),
         (Endpoint::Json | Endpoint::Text, _) => Place::Text,
@@ -104,12 +111,21 @@ fn tool_call(rest: &[&str]) -> Place {
 fn chat_request(parts: &[&str]) -> Place {
     match parts {
         [
-            "model" | "service_tier" | "reasoning_effort" | "verbosity" | "safety_identifier" | "prompt_cache_key"
+            "model"
+            | "service_tier"
+            | "reasoning_effort"
+            | "verbosity"
+            | "safety_identifier"
+            | "prompt_cache_key"
             | "prompt_cache_retention",
         ]
-        | ["modalities" | "audio" | "logit_bias" | "tool_choice" | "function_call" | "stream_options", ..] => Place::Never,
+        | ["modalities" | "audio" | "logit_bias" | "tool_choice" | "function_call" | "stream_options", ..] => {
+            Place::Never
+        }
         ["messages", "[]", rest @ ..] => chat_message(rest),
-        ["tools", "[]", "type"] | ["tools", "[]", "function" | "custom", "name"] | ["functions", "[]", "name"] => Place::Never,
+        ["tools", "[]", "type"] | ["tools", "[]", "function" | "custom", "name"] | ["functions", "[]", "name"] => {
+            Place::Never
+        }
         ["response_format", "type"] | ["response_format", "json_schema", "name"] => Place::Never,
         _ => Place::Text,
     }
@@ -118,7 +134,9 @@ fn chat_request(parts: &[&str]) -> Place {
 fn chat_message(rest: &[&str]) -> Place {
     match rest {
         ["role" | "tool_call_id"] | ["audio", ..] => Place::Never,
-        ["content", "[]", "type"] | ["content", "[]", "image_url" | "input_audio" | "file" | "cache_control", ..] => Place::Never,
+        ["content", "[]", "type"] | ["content", "[]", "image_url" | "input_audio" | "file" | "cache_control", ..] => {
+            Place::Never
+        }
         ["tool_calls", "[]", rest @ ..] => tool_call(rest),
         ["function_call", "name"] => Place::Never,
         ["function_call", "arguments"] => Place::Json,
@@ -168,7 +186,9 @@ fn chat_delta(rest: &[&str]) -> Place {
         ["refusal"] => Place::Delta(Stream::Refusal),
         ["reasoning_content" | "reasoning"] => Place::Delta(Stream::Reasoning),
         ["audio", "transcript"] => Place::Delta(Stream::Transcript),
-        ["tool_calls", "[]", "function", "arguments"] | ["function_call", "arguments"] => Place::Delta(Stream::Arguments),
+        ["tool_calls", "[]", "function", "arguments"] | ["function_call", "arguments"] => {
+            Place::Delta(Stream::Arguments)
+        }
         ["tool_calls", "[]", "custom", "input"] => Place::Delta(Stream::Input),
         ["tool_calls", "[]", rest @ ..] => tool_call(rest),
         ["function_call", "name"] => Place::Never,
@@ -179,7 +199,12 @@ fn chat_delta(rest: &[&str]) -> Place {
 fn responses_request(parts: &[&str], kind: &str) -> Place {
     match parts {
         [
-            "model" | "previous_response_id" | "prompt_cache_key" | "prompt_cache_retention" | "safety_identifier" | "service_tier"
+            "model"
+            | "previous_response_id"
+            | "prompt_cache_key"
+            | "prompt_cache_retention"
+            | "safety_identifier"
+            | "service_tier"
             | "truncation",
         ]
         | ["include" | "conversation" | "tool_choice" | "stream_options", ..]
@@ -197,8 +222,8 @@ fn responses_request(parts: &[&str], kind: &str) -> Place {
 fn tool(rest: &[&str]) -> Place {
     match rest {
         [
-            "type" | "name" | "server_label" | "server_url" | "connector_id" | "authorization" | "require_approval" | "allowed_tools"
-            | "headers" | "vector_store_ids" | "container" | "cache_control",
+            "type" | "name" | "server_label" | "server_url" | "connector_id" | "authorization" | "require_approval"
+            | "allowed_tools" | "headers" | "vector_store_ids" | "container" | "cache_control",
             ..,
         ] => Place::Never,
         _ => Place::Text,
@@ -209,8 +234,18 @@ fn tool(rest: &[&str]) -> Place {
 fn item(rest: &[&str], kind: &str) -> Place {
     match rest {
         [
-            "id" | "call_id" | "type" | "role" | "status" | "name" | "encrypted_content" | "server_label" | "result"
-            | "approval_request_id" | "container_id" | "phase",
+            "id"
+            | "call_id"
+            | "type"
+            | "role"
+            | "status"
+            | "name"
+            | "encrypted_content"
+            | "server_label"
+            | "result"
+            | "approval_request_id"
+            | "container_id"
+            | "phase",
         ]
         | ["acknowledged_safety_checks", ..] => Place::Never,
         ["arguments"] => Place::Json,
@@ -222,7 +257,9 @@ fn item(rest: &[&str], kind: &str) -> Place {
 /// A part of an item's content.
 fn part(rest: &[&str], _kind: &str) -> Place {
     match rest {
-        ["type" | "image_url" | "file_id" | "file_data" | "file_url" | "detail" | "id"] | ["input_audio", ..] => Place::Never,
+        ["type" | "image_url" | "file_id" | "file_data" | "file_url" | "detail" | "id"] | ["input_audio", ..] => {
+            Place::Never
+        }
         ["annotations", "[]", "type" | "file_id" | "url" | "container_id"] => Place::Never,
         _ => Place::Text,
     }
@@ -233,14 +270,22 @@ fn responses_response(parts: &[&str], kind: &str) -> Place {
         ["delta"] => match kind {
             "response.output_text.delta" => Place::Delta(Stream::Content),
             "response.refusal.delta" => Place::Delta(Stream::Refusal),
-            "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => Place::Delta(Stream::Reasoning),
-            "response.function_call_arguments.delta" | "response.mcp_call_arguments.delta" => Place::Delta(Stream::Arguments),
+            "response.reasoning_text.delta" | "response.reasoning_summary_text.delta" => {
+                Place::Delta(Stream::Reasoning)
+            }
+            "response.function_call_arguments.delta" | "response.mcp_call_arguments.delta" => {
+                Place::Delta(Stream::Arguments)
+            }
             "response.audio.delta" => Place::Never,
             "response.audio.transcript.delta" => Place::Delta(Stream::Transcript),
             _ => Place::Delta(Stream::Input),
         },
         ["arguments"] => Place::Json,
-        ["type" | "item_id" | "partial_image_b64" | "obfuscation" | "code" | "param"] if !kind.ends_with("_code.done") => Place::Never,
+        ["type" | "item_id" | "partial_image_b64" | "obfuscation" | "code" | "param"]
+            if !kind.ends_with("_code.done") =>
+        {
+            Place::Never
+        }
         ["response", rest @ ..] => response_object(rest, kind),
         ["item", rest @ ..] => item(rest, kind),
         ["part", rest @ ..] => part(rest, kind),
@@ -262,7 +307,11 @@ fn response_object(parts: &[&str], kind: &str) -> Place {
 fn anthropic_request(parts: &[&str], kind: &str) -> Place {
     match parts {
         ["model" | "service_tier" | "anthropic_version" | "container"]
-        | ["anthropic_beta" | "tool_choice" | "thinking" | "output_config" | "mcp_servers" | "context_management" | "betas", ..] => Place::Never,
+        | [
+            "anthropic_beta" | "tool_choice" | "thinking" | "output_config" | "mcp_servers" | "context_management"
+            | "betas",
+            ..,
+        ] => Place::Never,
         ["system", "[]", rest @ ..] | ["messages", "[]", "content", "[]", rest @ ..] => block(rest, kind),
         ["messages", "[]", "role"] => Place::Never,
         ["tools", "[]", "name" | "type"] | ["tools", "[]", "cache_control", ..] => Place::Never,
@@ -274,10 +323,14 @@ fn anthropic_request(parts: &[&str], kind: &str) -> Place {
 fn block(rest: &[&str], kind: &str) -> Place {
     match rest {
         ["input", ..] => Place::Text,
-        ["content", "[]", rest @ ..] | ["source", "content", "[]", rest @ ..] | ["content", rest @ ..] if !rest.is_empty() => block(rest, kind),
+        ["content", "[]", rest @ ..] | ["source", "content", "[]", rest @ ..] | ["content", rest @ ..]
+            if !rest.is_empty() =>
+        {
+            block(rest, kind)
+        }
         [
-            "type" | "id" | "tool_use_id" | "name" | "signature" | "thinking" | "encrypted_content" | "encrypted_index" | "server_name"
-            | "file_id" | "media_type" | "error_code" | "caller",
+            "type" | "id" | "tool_use_id" | "name" | "signature" | "thinking" | "encrypted_content" | "encrypted_index"
+            | "server_name" | "file_id" | "media_type" | "error_code" | "caller",
             ..,
         ]
         | ["cache_control", ..] => Place::Never,
@@ -291,11 +344,14 @@ fn block(rest: &[&str], kind: &str) -> Place {
 
 fn anthropic_response(parts: &[&str], kind: &str) -> Place {
     match parts {
-        ["id" | "type" | "role" | "model" | "stop_reason" | "log_id" | "request_id" | "stop"] | ["usage" | "container", ..] => Place::Never,
+        ["id" | "type" | "role" | "model" | "stop_reason" | "log_id" | "request_id" | "stop"]
+        | ["usage" | "container", ..] => Place::Never,
         ["completion"] | ["delta", "text"] => Place::Delta(Stream::Content),
         ["delta", "partial_json"] => Place::Delta(Stream::Arguments),
         ["delta", "thinking" | "signature" | "type" | "stop_reason"] => Place::Never,
-        ["delta", "citation", rest @ ..] => block(&["citations", "[]", rest.first().copied().unwrap_or_default()], kind),
+        ["delta", "citation", rest @ ..] => {
+            block(&["citations", "[]", rest.first().copied().unwrap_or_default()], kind)
+        }
         ["content", "[]", rest @ ..] | ["content_block", rest @ ..] => block(rest, kind),
         ["message", rest @ ..] => anthropic_response(rest, kind),
         ["error", rest @ ..] => error(rest),
@@ -307,12 +363,18 @@ fn gemini_request(parts: &[&str]) -> Place {
     match parts {
         ["model" | "cachedContent" | "cached_content" | "taskType"]
         | ["toolConfig" | "tool_config" | "safetySettings" | "safety_settings", ..]
-        | ["generationConfig" | "generation_config", "responseMimeType" | "responseModalities" | "speechConfig" | "mediaResolution", ..] => {
+        | [
+            "generationConfig" | "generation_config",
+            "responseMimeType" | "responseModalities" | "speechConfig" | "mediaResolution",
+            ..,
+        ] => Place::Never,
+        ["contents", "[]", "parts", "[]", rest @ ..]
+        | ["systemInstruction" | "system_instruction" | "content" | "contents", "parts", "[]", rest @ ..] => {
+            gemini_part(rest)
+        }
+        ["contents", "[]", "role"] | ["systemInstruction" | "system_instruction" | "content" | "contents", "role"] => {
             Place::Never
         }
-        ["contents", "[]", "parts", "[]", rest @ ..]
-        | ["systemInstruction" | "system_instruction" | "content" | "contents", "parts", "[]", rest @ ..] => gemini_part(rest),
-        ["contents", "[]", "role"] | ["systemInstruction" | "system_instruction" | "content" | "contents", "role"] => Place::Never,
         ["requests", "[]", rest @ ..] | ["generateContentRequest", rest @ ..] => gemini_request(rest),
         ["tools", "[]", "functionDeclarations" | "function_declarations", "[]", "name"] => Place::Never,
         _ => Place::Text,
@@ -321,12 +383,15 @@ fn gemini_request(parts: &[&str]) -> Place {
 
 fn gemini_part(rest: &[&str]) -> Place {
     match rest {
-        ["inlineData" | "inline_data" | "fileData" | "file_data" | "thoughtSignature" | "thought_signature" | "videoMetadata", ..] => {
-            Place::Never
-        }
+        [
+            "inlineData" | "inline_data" | "fileData" | "file_data" | "thoughtSignature" | "thought_signature"
+            | "videoMetadata",
+            ..,
+        ] => Place::Never,
         ["functionCall" | "function_call" | "functionResponse" | "function_response", "name" | "id"] => Place::Never,
         ["functionResponse" | "function_response", "parts", "[]", rest @ ..] => gemini_part(rest),
-        ["executableCode" | "executable_code", "language"] | ["codeExecutionResult" | "code_execution_result", "outcome"] => Place::Never,
+        ["executableCode" | "executable_code", "language"]
+        | ["codeExecutionResult" | "code_execution_result", "outcome"] => Place::Never,
         _ => Place::Text,
     }
 }

@@ -69,13 +69,13 @@ impl Policy {
     /// How long an event of a stream may be, in bytes.
     #[must_use]
     pub fn longest_event(&self) -> u64 {
-        u64::try_from(self.settings.limits.max_event_bytes.0).unwrap_or(u64::MAX)
+        self.settings.limits.max_event_bytes.0
     }
 
     /// How many times larger a body may get by decoding.
     #[must_use]
     pub fn ratio(&self) -> u64 {
-        u64::try_from(self.settings.limits.max_ratio.0).unwrap_or(1)
+        self.settings.limits.max_ratio.0
     }
 }
 
@@ -109,7 +109,9 @@ impl Plan {
                 Side::Block => Some(Action::Block),
                 Side::Report => Some(Action::Report),
             };
-            let enforce = chosen.mode == Mode::Enforce && side != Side::Report;
+            // what is only reported stays, but the caller's own values come back
+            let changes = side != Side::Report || (direction == Direction::Response && chosen.restore);
+            let enforce = chosen.mode == Mode::Enforce && changes;
             Some(Order { direction, all, restore: chosen.restore, enforce })
         };
         Self {
@@ -143,7 +145,11 @@ impl Plan {
     ///
     /// # Errors
     /// When nobody knows what it is.
-    pub fn response_format(&self, content_type: Option<&[u8]>, streams_elements: bool) -> Result<Option<Format>, UnknownFormat> {
+    pub fn response_format(
+        &self,
+        content_type: Option<&[u8]>,
+        streams_elements: bool,
+    ) -> Result<Option<Format>, UnknownFormat> {
         let Some(written) = content_type else { return Ok(Some(Format::Unknown)) };
         let kind = written.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
         Ok(Some(match kind.as_slice() {
@@ -154,7 +160,9 @@ impl Plan {
             kind if kind.ends_with(b"+json") => Format::Json,
             b"" | b"text/plain" => Format::Unknown,
             kind if kind.starts_with(b"text/") || kind.ends_with(b"/xml") || kind.ends_with(b"+xml") => Format::Text,
-            kind if [b"audio/".as_slice(), b"image/", b"video/"].iter().any(|binary| kind.starts_with(binary)) => return Ok(None),
+            kind if [b"audio/".as_slice(), b"image/", b"video/"].iter().any(|binary| kind.starts_with(binary)) => {
+                return Ok(None);
+            }
             _ => return Err(UnknownFormat),
         }))
     }
@@ -166,7 +174,13 @@ pub struct UnknownFormat;
 
 fn is_lines(content_type: &[u8]) -> bool {
     let kind = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    [b"application/x-ndjson".as_slice(), b"application/ndjson", b"application/jsonl", b"application/x-jsonlines", b"application/stream+json"]
-        .iter()
-        .any(|lines| kind.eq_ignore_ascii_case(lines))
+    [
+        b"application/x-ndjson".as_slice(),
+        b"application/ndjson",
+        b"application/jsonl",
+        b"application/x-jsonlines",
+        b"application/stream+json",
+    ]
+    .iter()
+    .any(|lines| kind.eq_ignore_ascii_case(lines))
 }

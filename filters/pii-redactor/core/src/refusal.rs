@@ -54,9 +54,15 @@ impl Refusal {
                 format!("{} holds what may not pass: {}", side(direction), kinds.join(", "))
             }
             Refusal::Unreadable(direction, word) => {
-                format!("{} could not be checked for personal data and secrets ({word}), so it was stopped", side(direction))
+                format!(
+                    "{} could not be checked for personal data and secrets ({word}), so it was stopped",
+                    side(direction)
+                )
             }
-            Refusal::Upgrade => "an upgraded connection could not be checked for personal data and secrets, so it was refused".to_owned(),
+            Refusal::Upgrade => {
+                "an upgraded connection could not be checked for personal data and secrets, so it was refused"
+                    .to_owned()
+            }
             Refusal::Broken(word) => {
                 format!("personal data and secrets can't be checked for now ({word}), so the request was refused")
             }
@@ -86,7 +92,9 @@ impl Refusal {
     fn value(&self, api: Api) -> Value {
         let (message, word) = (self.message(), self.word());
         match api {
-            Api::Anthropic => json!({"type": "error", "error": {"type": "invalid_request_error", "message": message, "code": word}}),
+            Api::Anthropic => {
+                json!({"type": "error", "error": {"type": "invalid_request_error", "message": message, "code": word}})
+            }
             Api::Gemini => json!({"error": {
                 "code": self.status(), "message": message, "status": "FAILED_PRECONDITION",
                 "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": word.to_ascii_uppercase(), "domain": "pii-redactor"}],

@@ -14,7 +14,6 @@ use filter_request::{HostPattern, Request, RequestMatch, host_matches, matches_a
 use crate::config::{Action, Api, AuditSettings, Custom, Direction, EntityAction, Limits, Mode, OnError, WrittenRule};
 use crate::detect::{Entity, EntitySet};
 use crate::gate::Gate;
-use crate::load::Patterns;
 use crate::style::Style;
 
 pub use json_path::{JsonPath, Place, Step};
@@ -238,8 +237,6 @@ pub struct Settings {
     pub key: Option<Secret>,
     /// The custom patterns, in their order.
     pub custom: Vec<Custom>,
-    /// The same, compiled together; none where there is none.
-    pub patterns: Option<Patterns>,
     /// Values that stay.
     pub never: Vec<String>,
     /// Words that are always taken out.

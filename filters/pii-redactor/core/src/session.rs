@@ -134,7 +134,8 @@ impl Session {
         if value.kind == Kind::Placeholder {
             return self.placeholder(order, value);
         }
-        if order.direction == Direction::Response && order.restore && self.vault.knows(value.bytes) {
+        let own = order.direction == Direction::Request;
+        if !own && order.restore && self.vault.knows(value.bytes) {
             // the caller's own
             return Effect::Leave;
         }
@@ -147,17 +148,17 @@ impl Session {
         if !order.enforce {
             if action == Action::Redact {
                 // so that an answer that says it is known to say the caller's own
-                self.vault.placeholder(value.name, value.bytes);
+                self.vault.placeholder(value.name, value.bytes, own);
             }
             return Effect::Leave;
         }
         match action {
             Action::Report => Effect::Leave,
-            Action::Redact => Effect::Replace(self.vault.placeholder(value.name, value.bytes)),
+            Action::Redact => Effect::Replace(self.vault.placeholder(value.name, value.bytes, own)),
             Action::Mask => Effect::Replace(masked(value.bytes)),
             Action::Hash => match self.vault.hash(value.name, value.bytes) {
                 Some(hash) => Effect::Replace(format!("{}:{hash}", value.name.to_ascii_lowercase()).into_bytes()),
-                None => Effect::Replace(self.vault.placeholder(value.name, value.bytes)),
+                None => Effect::Replace(self.vault.placeholder(value.name, value.bytes, own)),
             },
             Action::Block => {
                 let blocked = (order.direction, value.name.to_owned());
@@ -173,8 +174,10 @@ impl Session {
     /// What has the form of a placeholder. In a request it is text that stands for itself; in an answer it may stand for a value.
     fn placeholder(&mut self, order: Order, value: Value<'_>) -> Effect {
         match order.direction {
-            Direction::Request if self.vault.is_keyed() || self.vault.take(value.bytes) || !order.enforce => Effect::Leave,
-            Direction::Request => Effect::Replace(self.vault.placeholder(value.name, value.bytes)),
+            Direction::Request if self.vault.is_keyed() || self.vault.take(value.bytes) || !order.enforce => {
+                Effect::Leave
+            }
+            Direction::Request => Effect::Replace(self.vault.placeholder(value.name, value.bytes, true)),
             Direction::Response if !order.restore || !order.enforce => Effect::Leave,
             Direction::Response => match self.vault.value(value.bytes) {
                 Some(original) => {

@@ -34,14 +34,18 @@ impl Style {
         if [before, between, after].iter().any(|part| part.contains("{N}") || part.contains("{ENTITY}")) {
             return Err("may hold {ENTITY} and {N} once each, the name before the number");
         }
-        let sign = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'\\' | b'_'));
+        let sign = |byte: Option<u8>| {
+            byte.is_some_and(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'\\' | b'_'))
+        };
         if !sign(before.bytes().next()) || !sign(after.bytes().last()) {
             return Err("has to begin and end with a sign, such as [ and ], by which it can be told from words");
         }
         if named && !between.bytes().any(|byte| byte.is_ascii_punctuation()) {
             return Err("needs a sign, such as _, between {ENTITY} and {N}");
         }
-        if written.len() > 64 || written.bytes().any(|byte| !(0x20..0x7f).contains(&byte) || matches!(byte, b'"' | b'\\')) {
+        if written.len() > 64
+            || written.bytes().any(|byte| !(0x20..0x7f).contains(&byte) || matches!(byte, b'"' | b'\\'))
+        {
             return Err("may have 64 characters of ASCII, without \" and \\");
         }
         Ok(Self { before: before.into(), between: between.into(), after: after.into(), named })
@@ -74,7 +78,9 @@ impl Style {
         let inner = if view.is(start + length, &self.after) {
             length
         } else {
-            length.checked_sub(self.after.len()).filter(|inner| view.slice(start, start + length).get(*inner..) == Some(&self.after))?
+            length
+                .checked_sub(self.after.len())
+                .filter(|inner| view.slice(start, start + length).get(*inner..) == Some(&self.after))?
         };
         let inner_bytes = view.slice(start, start + inner);
         let number = if self.named {

@@ -74,6 +74,8 @@ struct Head {
     at: usize,
     piece: u32,
     raw: Range<u64>,
+    /// Whether it is something without width before the byte, which a value only takes in where it goes on around it.
+    gone: bool,
 }
 
 /// A normalized text. See the module.
@@ -127,7 +129,12 @@ impl Text {
         let count = u32::try_from(ranges.len()).unwrap_or_default();
         let at = self.bytes.len();
         let first = self.piece.wrapping_sub(count);
-        let heads = ranges.iter().zip(0..).map(|(raw, index)| Head { at, piece: first.wrapping_add(index), raw: raw.clone() });
+        let heads = ranges.iter().zip(0..).map(|(raw, index)| Head {
+            at,
+            piece: first.wrapping_add(index),
+            raw: raw.clone(),
+            gone: false,
+        });
         self.heads.extend(heads);
     }
 
@@ -157,6 +164,7 @@ impl Text {
 
     /// Drops what is before `settled`, but for the words before it. Returns by how much all places moved.
     pub fn drop_before(&mut self, settled: usize) -> usize {
+        self.heads.retain(|head| !(head.gone && head.at <= settled));
         let gone = settled.saturating_sub(CONTEXT);
         if gone < SLACK {
             return 0;
@@ -192,7 +200,7 @@ impl Text {
         if at >= self.bytes.len() {
             return None;
         }
-        let head = self.heads.iter().find(|head| head.at == at).map(|head| head.raw.start);
+        let head = self.heads.iter().find(|head| head.at == at && !head.gone).map(|head| head.raw.start);
         head.or_else(|| self.raw_start(at)).or_else(|| self.segments.first().map(|segment| segment.raw))
     }
 
@@ -219,11 +227,11 @@ impl Text {
             }
             at = next;
         }
-        let heads = self.heads.iter().filter(|head| range.contains(&head.at));
+        let heads = self.heads.iter().filter(|head| range.contains(&head.at) && !(head.gone && head.at == range.start));
         for head in heads {
             // text of the same piece before it takes it in
             match ranges.iter_mut().find(|(piece, _)| *piece == head.piece) {
-                Some((_, range)) => range.end = range.end.max(head.raw.end),
+                Some((_, range)) => *range = range.start.min(head.raw.start)..range.end.max(head.raw.end),
                 None => ranges.push((head.piece, head.raw.clone())),
             }
         }
@@ -289,10 +297,21 @@ impl Text {
             };
         }
         match core::str::from_utf8(bytes).ok().and_then(|text| text.chars().next()).map(fold) {
-            Some(Folded::Gone) => self.partials = 0,
+            Some(Folded::Gone) => self.pass_over(),
             Some(Folded::Ascii(byte)) => self.append_joined(&[byte]),
             Some(Folded::Same) => self.append_joined(bytes),
             None => self.give_up(),
+        }
+    }
+
+    /// The parts have no width: they belong to a value only where it goes on around them.
+    fn pass_over(&mut self) {
+        let at = self.bytes.len();
+        for part in self.partial.iter().take(core::mem::take(&mut self.partials)) {
+            match self.heads.last_mut() {
+                Some(last) if last.gone && (last.at, last.piece) == (at, part.piece) => last.raw.end = part.end,
+                _ => self.heads.push(Head { at, piece: part.piece, raw: part.raw..part.end, gone: true }),
+            }
         }
     }
 
@@ -307,7 +326,7 @@ impl Text {
         }
         let at = self.bytes.len();
         for part in parts.iter().filter(|part| part.piece != last.piece) {
-            self.heads.push(Head { at, piece: part.piece, raw: part.raw..part.end });
+            self.heads.push(Head { at, piece: part.piece, raw: part.raw..part.end, gone: false });
         }
         let own = parts.iter().find(|part| part.piece == last.piece).map_or(last.raw, |part| part.raw);
         let width = u32::try_from(last.end - own).unwrap_or(u32::MAX);
@@ -353,8 +372,8 @@ enum Folded {
 
 /// The first of each row of ten digits that are written in other scripts (Unicode's `Nd`).
 const ZEROS: &[u32] = &[
-    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0e50, 0x0ed0, 0x0f20,
-    0x1040, 0x17e0, 0x1810, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6,
+    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0e50, 0x0ed0,
+    0x0f20, 0x1040, 0x17e0, 0x1810, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6,
 ];
 
 /// What a character beyond ASCII is for detectors.
@@ -363,9 +382,15 @@ fn fold(character: char) -> Folded {
     let ascii = |code: u32| u8::try_from(code).map_or(Folded::Same, Folded::Ascii);
     match code {
         // soft hyphen; zero width spaces and joiners, direction marks, word joiner; variation selectors; byte order mark
-        0x00ad | 0x034f | 0x061c | 0x180b..=0x180e | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f | 0xfeff => {
-            Folded::Gone
-        }
+        0x00ad
+        | 0x034f
+        | 0x061c
+        | 0x180b..=0x180e
+        | 0x200b..=0x200f
+        | 0x202a..=0x202e
+        | 0x2060..=0x206f
+        | 0xfe00..=0xfe0f
+        | 0xfeff => Folded::Gone,
         0x00a0 | 0x1680 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Folded::Ascii(b' '),
         0x2010..=0x2015 | 0x2212 | 0xfe58 | 0xfe63 => Folded::Ascii(b'-'),
         0x2018 | 0x2019 => Folded::Ascii(b'\''),

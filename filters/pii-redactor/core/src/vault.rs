@@ -21,6 +21,9 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// The block length of SHA-256, to which HMAC fills up its key.
 const BLOCK: usize = 64;
 
+/// A value with the name of its kind.
+type Named = (Rc<str>, Rc<[u8]>);
+
 /// See the module.
 pub struct Vault {
     style: Style,
@@ -28,7 +31,7 @@ pub struct Vault {
     most: usize,
     bytes: usize,
     numbers: HashMap<Rc<str>, u64>,
-    by_value: HashMap<(Rc<str>, Rc<[u8]>), Rc<[u8]>>,
+    by_value: HashMap<Named, Rc<[u8]>>,
     /// By the placeholder in upper case: models change case.
     values: HashMap<Vec<u8>, Rc<[u8]>>,
     known: HashSet<Rc<[u8]>>,
@@ -61,9 +64,9 @@ impl Vault {
         self.key.is_some()
     }
 
-    /// The placeholder of a value.
-    pub fn placeholder(&mut self, name: &str, value: &[u8]) -> Vec<u8> {
-        let entry: (Rc<str>, Rc<[u8]>) = (name.into(), value.into());
+    /// The placeholder of a value. `own` says that it is the caller's: only these come back.
+    pub fn placeholder(&mut self, name: &str, value: &[u8], own: bool) -> Vec<u8> {
+        let entry: Named = (name.into(), value.into());
         if let Some(placeholder) = self.by_value.get(&entry) {
             return placeholder.to_vec();
         }
@@ -73,8 +76,10 @@ impl Vault {
             return placeholder;
         }
         self.bytes += value.len();
-        self.values.insert(placeholder.to_ascii_uppercase(), entry.1.clone());
-        self.known.insert(entry.1.clone());
+        if own {
+            self.values.insert(placeholder.to_ascii_uppercase(), entry.1.clone());
+            self.known.insert(entry.1.clone());
+        }
         self.by_value.insert(entry, placeholder.as_slice().into());
         placeholder
     }
@@ -85,7 +90,7 @@ impl Vault {
         self.values.get(&placeholder.to_ascii_uppercase()).map(AsRef::as_ref)
     }
 
-    /// Whether a value has a placeholder.
+    /// Whether a value is one of the caller's that have a placeholder.
     #[must_use]
     pub fn knows(&self, value: &[u8]) -> bool {
         self.known.contains(value)

@@ -151,7 +151,11 @@ impl<'a, 'w> Walk<'a, 'w> {
 
     fn begin_field(&mut self, form: Form, path: &Path, key: bool) {
         // the names of an API's own fields say nothing of what stands in them
-        let context = if key || matches!(path.name(), "content" | "text" | "input" | "output" | "prompt") { "" } else { path.name() };
+        let context = if key || matches!(path.name(), "content" | "text" | "input" | "output" | "prompt") {
+            ""
+        } else {
+            path.name()
+        };
         self.state.field.begin(form, 1, context);
         self.state.in_text = true;
         self.target = Target::Field;

@@ -1,4 +1,12 @@
 //! Bodies of each API, whole and cut anywhere: what leaves.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may fail loudly"
+)]
 #![allow(missing_docs, reason = "a test")]
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -119,7 +127,8 @@ fn a_stream_gets_values_back_however_they_are_cut() {
         case.request(Format::Json, &chat("I am ada@example.com"));
         case
     };
-    let stream = chat_stream(&["Dear [", "EM", "AIL", "_1", "], you", " know bo", "b@exam", "ple.org", ". So", " long"]);
+    let stream =
+        chat_stream(&["Dear [", "EM", "AIL", "_1", "], you", " know bo", "b@exam", "ple.org", ". So", " long"]);
     let out = same_for_any_cut(make, Direction::Response, SSE, &stream);
     assert_eq!(said(&out), "Dear ada@example.com, you know [EMAIL_2]. So long");
     assert_eq!(out.matches("data: ").count(), stream.matches("data: ").count(), "no event is dropped");
@@ -147,7 +156,10 @@ fn an_event_waits_for_the_next_word_at_most() {
 
 #[test]
 fn what_says_nothing_overtakes_what_waits() {
-    let stream = format!("{}: keep-alive\n\nevent: ping\ndata: {{\"type\": \"ping\"}}\n\n", chunk(json!({"content": "ada"}), Value::Null));
+    let stream = format!(
+        "{}: keep-alive\n\nevent: ping\ndata: {{\"type\": \"ping\"}}\n\n",
+        chunk(json!({"content": "ada"}), Value::Null)
+    );
     let outs = Case::new(Endpoint::OpenaiChat).run(Direction::Response, SSE, [stream.as_bytes()]).unwrap();
     assert_eq!(String::from_utf8_lossy(&outs[0]), ": keep-alive\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n");
     assert_eq!(String::from_utf8_lossy(&outs[1]), chunk(json!({"content": "ada"}), Value::Null));
@@ -161,22 +173,38 @@ fn event(event: &Value) -> String {
 fn a_claude_stream_keeps_its_blocks_thoughts_and_arguments() {
     let make = || {
         let mut case = Case::new(Endpoint::AnthropicMessages);
-        case.request(Format::Json, &json!({"messages": [{"role": "user", "content": "I am ada@example.com, \"boss\""}]}).to_string());
+        case.request(
+            Format::Json,
+            &json!({"messages": [{"role": "user", "content": "I am ada@example.com, \"boss\""}]}).to_string(),
+        );
         case
     };
-    let mut stream = event(&json!({"type": "message_start", "message": {"id": "m", "content": [], "usage": {"input_tokens": 1}}}));
-    stream += &event(&json!({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}));
-    stream += &event(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "it is [EMAIL_1] bob@example.com"}}));
-    stream += &event(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "[EMAIL_1]"}}));
+    let mut stream =
+        event(&json!({"type": "message_start", "message": {"id": "m", "content": [], "usage": {"input_tokens": 1}}}));
+    stream += &event(
+        &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}),
+    );
+    stream += &event(
+        &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "it is [EMAIL_1] bob@example.com"}}),
+    );
+    stream += &event(
+        &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "[EMAIL_1]"}}),
+    );
     stream += &event(&json!({"type": "content_block_stop", "index": 0}));
-    stream += &event(&json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}}));
+    stream +=
+        &event(&json!({"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}}));
     for text in ["Hi [EMAIL", "_1] an", "d bob@exam", "ple.com"] {
-        stream += &event(&json!({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": text}}));
+        stream +=
+            &event(&json!({"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": text}}));
     }
     stream += &event(&json!({"type": "content_block_stop", "index": 1}));
-    stream += &event(&json!({"type": "content_block_start", "index": 2, "content_block": {"type": "tool_use", "id": "t", "name": "send", "input": {}}}));
+    stream += &event(
+        &json!({"type": "content_block_start", "index": 2, "content_block": {"type": "tool_use", "id": "t", "name": "send", "input": {}}}),
+    );
     for text in ["{\"to\": \"[EM", "AIL_1]\", \"cc\"", ": \"eve\\u00", "40example.com\\", "n\"}"] {
-        stream += &event(&json!({"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": text}}));
+        stream += &event(
+            &json!({"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": text}}),
+        );
     }
     stream += &event(&json!({"type": "content_block_stop", "index": 2}));
     stream += &event(&json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}}));
@@ -216,26 +244,46 @@ fn copies_of_the_text_agree_with_what_was_streamed() {
         stream += &event(&value);
     };
     add(json!({"type": "response.created", "response": {"id": "r", "output": [], "instructions": null}}));
-    add(json!({"type": "response.output_item.added", "output_index": 0, "item": {"id": "i", "type": "message", "content": []}}));
-    add(json!({"type": "response.content_part.added", "item_id": "i", "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": ""}}));
+    add(
+        json!({"type": "response.output_item.added", "output_index": 0, "item": {"id": "i", "type": "message", "content": []}}),
+    );
+    add(
+        json!({"type": "response.content_part.added", "item_id": "i", "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": ""}}),
+    );
     for at in (0..text.len()).step_by(3) {
         let delta = &text[at..(at + 3).min(text.len())];
-        add(json!({"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0, "delta": delta, "logprobs": []}));
+        add(
+            json!({"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0, "delta": delta, "logprobs": []}),
+        );
     }
-    add(json!({"type": "response.output_text.done", "item_id": "i", "output_index": 0, "content_index": 0, "text": text, "logprobs": [{"token": "Hi"}]}));
-    add(json!({"type": "response.content_part.done", "item_id": "i", "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": text, "annotations": []}}));
+    add(
+        json!({"type": "response.output_text.done", "item_id": "i", "output_index": 0, "content_index": 0, "text": text, "logprobs": [{"token": "Hi"}]}),
+    );
+    add(
+        json!({"type": "response.content_part.done", "item_id": "i", "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": text, "annotations": []}}),
+    );
     let message = json!({"id": "i", "type": "message", "content": [{"type": "output_text", "text": text}]});
     add(json!({"type": "response.output_item.done", "output_index": 0, "item": message}));
     for at in (0..arguments.len()).step_by(5) {
         let delta = &arguments[at..(at + 5).min(arguments.len())];
-        add(json!({"type": "response.function_call_arguments.delta", "item_id": "f", "output_index": 1, "delta": delta}));
+        add(
+            json!({"type": "response.function_call_arguments.delta", "item_id": "f", "output_index": 1, "delta": delta}),
+        );
     }
-    add(json!({"type": "response.function_call_arguments.done", "item_id": "f", "output_index": 1, "name": "send", "arguments": arguments}));
+    add(
+        json!({"type": "response.function_call_arguments.done", "item_id": "f", "output_index": 1, "name": "send", "arguments": arguments}),
+    );
     let call = json!({"id": "f", "type": "function_call", "call_id": "c", "name": "send", "arguments": arguments});
-    add(json!({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [message, call]}}));
+    add(
+        json!({"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [message, call]}}),
+    );
 
     let out = same_for_any_cut(make, Direction::Response, SSE, &stream);
-    let events: Vec<Value> = out.lines().filter_map(|line| line.strip_prefix("data: ")).map(|data| serde_json::from_str(data).unwrap()).collect();
+    let events: Vec<Value> = out
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
     let numbers: Vec<u64> = events.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
     let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).collect::<Vec<_>>();
@@ -268,7 +316,12 @@ fn gemini_s_array_of_answers_is_a_stream_as_well() {
     let stream = format!("[{}\n]\n", answers.join(",\r\n"));
     let out = same_for_any_cut(make, Direction::Response, Format::Events(Framing::Elements), &stream);
     let read: Value = serde_json::from_str(&out).unwrap();
-    let text: String = read.as_array().unwrap().iter().map(|answer| answer["candidates"][0]["content"]["parts"][0]["text"].as_str().unwrap()).collect();
+    let text: String = read
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|answer| answer["candidates"][0]["content"]["parts"][0]["text"].as_str().unwrap())
+        .collect();
     assert_eq!(text, "Hello ada@example.com and [EMAIL_2]");
 }
 
@@ -328,12 +381,22 @@ fn what_is_no_json_is_told() {
 
 #[test]
 fn text_in_other_spellings_is_found() {
-    for spelled in ["ada%40example.com", "ａｄａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "ada\u{200b}@exam\u{ad}ple.com", "４１１１ １１１１ １１１１ １１１１", "4111\u{a0}1111\u{2009}1111\u{202f}1111", "٤١١١-١١١١-١١١١-١١١١"] {
+    for spelled in [
+        "ada%40example.com",
+        "ａｄａ＠ｅｘａｍｐｌｅ．ｃｏｍ",
+        "ada\u{200b}@exam\u{ad}ple.com",
+        "４１１１ １１１１ １１１１ １１１１",
+        "4111\u{a0}1111\u{2009}1111\u{202f}1111",
+        "٤١١١-١١١١-١١١١-١١١١",
+    ] {
         let body = chat(&format!("x {spelled} y"));
         let mut case = Case::new(Endpoint::OpenaiChat);
         let out = case.request(Format::Json, &body);
         assert!(out.contains("x [") && out.contains("] y"), "{spelled}: {out}");
-        let answer = case.response(Format::Json, &out.replace("messages", "choices").replace("{\"role\":\"user\",\"content\"", "{\"text\""));
+        let answer = case.response(
+            Format::Json,
+            &out.replace("messages", "choices").replace("{\"role\":\"user\",\"content\"", "{\"text\""),
+        );
         assert!(answer.contains(spelled), "{spelled} comes back as it was: {answer}");
     }
 }

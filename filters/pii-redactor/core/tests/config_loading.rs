@@ -7,9 +7,9 @@ mod config_common;
 use config_common::{Memory, choice, chosen, example, full, loaded, post, settings, told, with};
 use filter_config::{ConfigState, NothingKept};
 use pii_core::config::{Action, Direction, EntityAction, Mode, OnError, Preset, TERM};
-use pii_core::detect::{Entity, EntitySet};
+use pii_core::detect::{Entity, EntitySet, Patterns};
 use pii_core::load;
-use pii_core::load::{any_variable, compile_patterns};
+use pii_core::load::any_variable;
 use pii_core::rules::BUILT_IN;
 use pii_core::style::Style;
 #[cfg(not(target_arch = "wasm32"))]
@@ -59,7 +59,7 @@ fn the_examples_are_without_fault() {
         "only what rules name is guarded where there are rules"
     );
     let full = settings(&full());
-    assert_eq!((full.rules.len(), full.custom.len(), full.patterns.as_ref().map(Vec::len)), (2, 2, Some(2)));
+    assert_eq!((full.rules.len(), full.custom.len()), (2, 2));
     assert_eq!((full.never.len(), full.always.as_slice()), (1, ["Project Falcon".to_owned()].as_slice()));
     assert_eq!(full.custom[0].context, ["employee", "staff"]);
     assert_eq!(full.actions.of_entity(Entity::Email), EntityAction::Mask);
@@ -146,7 +146,7 @@ fn every_mistake_is_told_at_once_with_place_value_and_what_is_allowed() {
         "alwaysRedact[0]: ab is under 3 characters".to_owned(),
         "audit.log: yes is neither true nor false".to_owned(),
         "custom[0].name: email is not a pattern's name: 1 to 40 of A-Z 0-9 _, a letter first and no _ last".to_owned(),
-        format!("custom[0].pattern: ( {}", compile_patterns(&["("]).unwrap_err().1),
+        format!("custom[0].pattern: ( {}", Patterns::new(&["("]).err().unwrap().1),
         "custom[1].name: EMAIL is the name of a built-in kind; choose another".to_owned(),
         "custom[2].confidence: 0 is not a whole number from 1 to 100".to_owned(),
         "custom[2].name: CUSTOM_TERM is the name of a built-in kind; choose another".to_owned(),

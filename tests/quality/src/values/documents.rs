@@ -26,7 +26,10 @@ pub(super) fn passport(random: &mut Random) -> Value {
         0..3 => Value::named(random.number(9), &PASSPORT),
         3..5 => Value::named(random.signs(CAPITALS, 1) + &random.digits(8), &PASSPORT),
         5 => Value::named(random.signs("ABCDEFGHJKLMNPRSTUVWXYZ", 1) + &random.number(7), &PASSPORT),
-        6 => Value::named(random.signs("CFGHJK", 1) + &random.signs("0123456789CFGHJKLMNPRTVWXYZ", 7) + &random.digits(1), &PASSPORT_DE),
+        6 => Value::named(
+            random.signs("CFGHJK", 1) + &random.signs("0123456789CFGHJKLMNPRTVWXYZ", 7) + &random.digits(1),
+            &PASSPORT_DE,
+        ),
         7 => Value::named(random.digits(2) + &random.signs(CAPITALS, 2) + &random.digits(5), &PASSPORT_FR),
         8 => Value::named(random.signs(CAPITALS, 3) + &random.digits(6), &PASSPORT_ES),
         _ => Value::named(random.signs("ABCY", 1) + &random.signs("AB", 1) + &random.digits(7), &PASSPORT_IT),
@@ -34,15 +37,23 @@ pub(super) fn passport(random: &mut Random) -> Value {
 }
 
 static LICENCE: Vocabulary = Vocabulary {
-    words: &[(En, "driver's license"), (En, "driving licence number"), (En, "driver license no."), (En, "DL number"), (En, "license number")],
-    keys: &["driver_license", "driversLicense", "dl_number", "licence_number"],
+    words: &[
+        (En, "driver's license"),
+        (En, "driving licence number"),
+        (En, "driver license no."),
+        (En, "DL number"),
+        (En, "driving license"),
+    ],
+    keys: &["driver_license", "driversLicense", "dl_number", "drivingLicenceNumber"],
 };
 static LICENCE_DE: Vocabulary = Vocabulary {
     words: &[(De, "Führerschein"), (De, "Führerscheinnummer"), (De, "Führerschein-Nr.")],
     keys: &["fuehrerschein_nr", "fuehrerscheinnummer"],
 };
-static LICENCE_FR: Vocabulary =
-    Vocabulary { words: &[(Fr, "permis de conduire"), (Fr, "numéro de permis")], keys: &["permis", "numero_permis"] };
+static LICENCE_FR: Vocabulary = Vocabulary {
+    words: &[(Fr, "permis de conduire"), (Fr, "numéro de permis de conduire")],
+    keys: &["permis_de_conduire", "permisConduire"],
+};
 static LICENCE_IT: Vocabulary =
     Vocabulary { words: &[(It, "patente"), (It, "patente di guida")], keys: &["patente", "numero_patente"] };
 
@@ -59,7 +70,11 @@ pub(super) fn driving_licence(random: &mut Random) -> Value {
         4 => Value::named(random.signs(CAPITALS, 1) + &random.digits(11), &LICENCE),
         5..7 => Value::named(british_licence(random), &LICENCE),
         7 => Value::named(
-            random.signs(CAPITALS, 1) + &random.digits(2) + &random.signs("0123456789ABCDEFGHJKLMNPRSTUVWXYZ", 6) + &random.digits(1) + &random.signs("12345", 1),
+            random.signs(CAPITALS, 1)
+                + &random.digits(2)
+                + &random.signs("0123456789ABCDEFGHJKLMNPRSTUVWXYZ", 6)
+                + &random.digits(1)
+                + &random.signs("12345", 1),
             &LICENCE_DE,
         ),
         8 => Value::named(random.digits(12), &LICENCE_FR),
@@ -67,13 +82,14 @@ pub(super) fn driving_licence(random: &mut Random) -> Value {
     }
 }
 
-/// DVLA: five letters of the name, the decade, month and day, the year's last digit, initials, and three more.
+/// DVLA: five letters of the name, the decade, month (50 more for women) and day, the year's last digit, two initials (9 for none), a
+/// digit and two letters.
 fn british_licence(random: &mut Random) -> String {
     let name = random.pick(&["MORGA", "JONES", "SMITH", "EVANS", "TAYLO", "BROWN", "FOX99", "LEE99", "WILSO"]);
     let month = random.between(1, 12) + if random.percent(50) { 50 } else { 0 };
     let (decade, day, year) = (random.digits(1), random.between(1, 28), random.digits(1));
-    let initials = random.pick(&["SM9", "AJ9", "R99", "EM9", "KL9"]);
-    format!("{name}{decade}{month:02}{day:02}{year}{initials}{}{}", random.signs("23456789", 1).replace('9', "8"), random.signs(CAPITALS, 2)).replacen("99", "99", 1)
+    let initials = random.pick(&["SM", "AJ", "R9", "EM", "K9"]);
+    format!("{name}{decade}{month:02}{day:02}{year}{initials}9{}", random.signs(CAPITALS, 2))
 }
 
 static BIRTH: Vocabulary = Vocabulary {
@@ -94,8 +110,20 @@ static BIRTH: Vocabulary = Vocabulary {
     keys: &["date_of_birth", "dob", "birthDate", "birthday", "dateOfBirth"],
 };
 
-const MONTHS: [&str; 12] =
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 pub(super) fn date_of_birth(random: &mut Random) -> Value {
     let (year, month, day) = (random.between(1935, 2012), random.between(1, 12), random.between(1, 28));

@@ -116,7 +116,8 @@ static ROUTING: Vocabulary = Vocabulary {
     words: &[(En, "routing number"), (En, "ABA routing number"), (En, "ABA number"), (En, "bank routing no.")],
     keys: &["routing_number", "routingNumber", "aba"],
 };
-static SORT_CODE: Vocabulary = Vocabulary { words: &[(En, "sort code"), (En, "bank sort code")], keys: &["sort_code", "sortCode"] };
+static SORT_CODE: Vocabulary =
+    Vocabulary { words: &[(En, "sort code"), (En, "bank sort code")], keys: &["sort_code", "sortCode"] };
 static BLZ: Vocabulary = Vocabulary { words: &[(De, "BLZ"), (De, "Bankleitzahl")], keys: &["blz", "bankleitzahl"] };
 
 pub(super) fn account(random: &mut Random) -> Value {
@@ -138,7 +139,13 @@ pub(super) fn account(random: &mut Random) -> Value {
 }
 
 static BITCOIN: Vocabulary = Vocabulary {
-    words: &[(En, "bitcoin address"), (En, "BTC wallet"), (En, "wallet"), (De, "Bitcoin-Adresse"), (Es, "dirección bitcoin")],
+    words: &[
+        (En, "bitcoin address"),
+        (En, "BTC wallet"),
+        (En, "wallet"),
+        (De, "Bitcoin-Adresse"),
+        (Es, "dirección bitcoin"),
+    ],
     keys: &["btc_address", "wallet", "walletAddress"],
 };
 static ETHER: Vocabulary = Vocabulary {
@@ -168,4 +175,3 @@ pub(super) fn crypto(random: &mut Random) -> Value {
         _ => Value::new(random.pick(&EIP_55), &ETHER),
     }
 }
-

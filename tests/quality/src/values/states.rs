@@ -6,7 +6,13 @@ use crate::check;
 use crate::random::{CAPITALS, Random};
 
 static SSN: Vocabulary = Vocabulary {
-    words: &[(En, "SSN"), (En, "social security number"), (En, "Social Security no."), (En, "social"), (Es, "número de seguro social")],
+    words: &[
+        (En, "SSN"),
+        (En, "social security number"),
+        (En, "Social Security no."),
+        (En, "social"),
+        (Es, "número de seguro social"),
+    ],
     keys: &["ssn", "social_security_number", "SSN", "employeeSsn"],
 };
 
@@ -22,7 +28,12 @@ pub(super) fn us_ssn(random: &mut Random) -> Value {
 }
 
 static ITIN: Vocabulary = Vocabulary {
-    words: &[(En, "ITIN"), (En, "individual taxpayer identification number"), (En, "taxpayer id"), (En, "tax ID number")],
+    words: &[
+        (En, "ITIN"),
+        (En, "individual taxpayer identification number"),
+        (En, "taxpayer id"),
+        (En, "tax ID number"),
+    ],
     keys: &["itin", "taxpayer_id", "ITIN"],
 };
 
@@ -183,7 +194,14 @@ pub(super) fn in_pan(random: &mut Random) -> Value {
 }
 
 static NIF: Vocabulary = Vocabulary {
-    words: &[(Es, "DNI"), (Es, "NIF"), (Es, "NIE"), (Es, "documento de identidad"), (En, "Spanish tax number"), (En, "DNI number")],
+    words: &[
+        (Es, "DNI"),
+        (Es, "NIF"),
+        (Es, "NIE"),
+        (Es, "documento de identidad"),
+        (En, "Spanish tax number"),
+        (En, "DNI number"),
+    ],
     keys: &["nif", "dni", "nie", "documento"],
 };
 
@@ -193,7 +211,10 @@ pub(super) fn es_nif(random: &mut Random) -> Value {
         let letter = check::nif(format!("{first}{digits}").parse().unwrap_or(0));
         let first = ['X', 'Y', 'Z'][first];
         let dashes = random.percent(40);
-        return Value::new(if dashes { format!("{first}-{digits}-{letter}") } else { format!("{first}{digits}{letter}") }, &NIF);
+        return Value::new(
+            if dashes { format!("{first}-{digits}-{letter}") } else { format!("{first}{digits}{letter}") },
+            &NIF,
+        );
     }
     let digits = random.number(8);
     let letter = check::nif(digits.parse().unwrap_or(0));
@@ -207,7 +228,13 @@ pub(super) fn es_nif(random: &mut Random) -> Value {
 }
 
 static CODICE: Vocabulary = Vocabulary {
-    words: &[(It, "codice fiscale"), (It, "C.F."), (It, "cod. fiscale"), (En, "Italian tax code"), (En, "codice fiscale")],
+    words: &[
+        (It, "codice fiscale"),
+        (It, "C.F."),
+        (It, "cod. fiscale"),
+        (En, "Italian tax code"),
+        (En, "codice fiscale"),
+    ],
     keys: &["codice_fiscale", "codiceFiscale", "cf"],
 };
 
@@ -271,7 +298,8 @@ pub(super) fn de_steuer_id(random: &mut Random) -> Value {
         let digits = random.number(10);
         let mut counts: Vec<usize> = ('0'..='9').map(|digit| digits.matches(digit).count()).collect();
         counts.sort_unstable();
-        let threefold = (0..8).any(|at| digits.as_bytes()[at..at + 3].iter().all(|digit| *digit == digits.as_bytes()[at]));
+        let threefold =
+            (0..8).any(|at| digits.as_bytes()[at..at + 3].iter().all(|digit| *digit == digits.as_bytes()[at]));
         if counts.iter().filter(|count| **count > 1).count() == 1 && counts[9] <= 3 && !threefold {
             break digits;
         }

@@ -11,14 +11,13 @@ const LONGEST: usize = 24;
 /// How words end that say that a secret follows, as [`super::secret`] knows them: `password`, `passphrase`, `pass`, `secret`, `token`,
 /// `credentials`, `auth`, `key`, `bearer`, `basic`, `sig` …
 const TELLING_ENDS: &[[u8; 3]] = &[
-    *b"swd", *b"ord", *b"pwd", *b"ase", *b"ode", *b"ass", *b"ort", *b"ret", *b"ken", *b"ial", *b"als", *b"uth", *b"key", *b"rer",
-    *b"sic", *b"sig",
+    *b"swd", *b"ord", *b"pwd", *b"ase", *b"ode", *b"ass", *b"ort", *b"ret", *b"ken", *b"ial", *b"als", *b"uth",
+    *b"key", *b"rer", *b"sic", *b"sig",
 ];
 
 /// How months begin.
-const MONTHS: &[[u8; 3]] = &[
-    *b"jan", *b"feb", *b"mar", *b"apr", *b"may", *b"jun", *b"jul", *b"aug", *b"sep", *b"oct", *b"nov", *b"dec",
-];
+const MONTHS: &[[u8; 3]] =
+    &[*b"jan", *b"feb", *b"mar", *b"apr", *b"may", *b"jun", *b"jul", *b"aug", *b"sep", *b"oct", *b"nov", *b"dec"];
 
 /// How long the calm word is that begins at a place where a word begins; none where it is none, or can't be told yet.
 #[must_use]
@@ -37,7 +36,8 @@ pub fn calm(text: &[u8], at: usize) -> Option<usize> {
     let word = rest.get(..=count)?;
     if let (Some([first, rest @ ..]), Some(last)) = (word.first_chunk::<3>(), word.last_chunk::<3>()) {
         let [second, third] = *rest;
-        if MONTHS.contains(&[first | 0x20, second, third]) || TELLING_ENDS.contains(&[last[0] | 0x20, last[1], last[2]]) {
+        if MONTHS.contains(&[first | 0x20, second, third]) || TELLING_ENDS.contains(&[last[0] | 0x20, last[1], last[2]])
+        {
             return None;
         }
     }

@@ -1,5 +1,5 @@
 //! Secrets: tokens with a form of their own (their prefixes are what issuers document for secret scanning), JSON web tokens, keys in
-//! PEM, and what stands beside a name such as `password`. The table of all is in `SECRETS.md`.
+//! PEM, and what stands beside a name such as `password`. The table of all is in the README of the filter.
 
 mod hosts;
 mod jwt;

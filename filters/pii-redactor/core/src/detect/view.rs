@@ -123,9 +123,10 @@ impl<'a> View<'a> {
     /// The same, whatever the case of letters. `bytes` are lower case.
     #[must_use]
     pub fn is_any_case(&self, offset: usize, bytes: &[u8]) -> bool {
-        bytes.iter().enumerate().all(|(step, byte)| {
-            self.byte(offset + step).is_some_and(|found| found.to_ascii_lowercase() == *byte)
-        })
+        bytes
+            .iter()
+            .enumerate()
+            .all(|(step, byte)| self.byte(offset + step).is_some_and(|found| found.to_ascii_lowercase() == *byte))
     }
 
     /// Whether the text does not go on as a word at `offset`: a value has to end there.
@@ -139,10 +140,7 @@ impl<'a> View<'a> {
     pub fn words_before(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let start = self.at.saturating_sub(CONTEXT);
         let before = self.text.get(start..self.at).unwrap_or_default();
-        before
-            .rsplit(|byte| !(is_word(*byte) || *byte >= 0x80))
-            .filter(|word| !word.is_empty())
-            .take(CONTEXT_WORDS)
+        before.rsplit(|byte| !(is_word(*byte) || *byte >= 0x80)).filter(|word| !word.is_empty()).take(CONTEXT_WORDS)
     }
 
     /// Whether one of `words` (lower case; several parted by a space have to follow each other) stands among the last five

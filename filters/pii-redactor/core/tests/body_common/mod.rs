@@ -1,4 +1,12 @@
 //! Bodies through the redactor, in whatever pieces.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may fail loudly"
+)]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use pii_core::{
@@ -21,6 +29,8 @@ pub struct Case {
     pub action: Action,
     pub enforce: bool,
     pub restore: bool,
+    /// What is done with all kinds in answers.
+    pub answers: Option<Action>,
 }
 
 impl Case {
@@ -33,11 +43,16 @@ impl Case {
             action: Action::Redact,
             enforce: true,
             restore: true,
+            answers: None,
         }
     }
 
     pub fn keyed(mut self) -> Self {
-        self.session = Session::new(Vault::new(Style::default(), Some(b"a key of thirty-two bytes length".as_slice().into()), 100_000));
+        self.session = Session::new(Vault::new(
+            Style::default(),
+            Some(b"a key of thirty-two bytes length".as_slice().into()),
+            100_000,
+        ));
         self
     }
 
@@ -48,7 +63,8 @@ impl Case {
         format: Format,
         pieces: impl IntoIterator<Item = &'b [u8]>,
     ) -> Result<Vec<Vec<u8>>, Malformed> {
-        let order = Order { direction, all: None, restore: self.restore, enforce: self.enforce };
+        let all = self.answers.filter(|_| direction == Direction::Response);
+        let order = Order { direction, all, restore: self.restore, enforce: self.enforce };
         let mut body = Body::new(format, order, 1 << 20);
         let subject = Subject { endpoint: self.endpoint, direction, paths: &[] };
         let action = self.action;

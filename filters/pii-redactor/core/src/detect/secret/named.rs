@@ -210,30 +210,36 @@ fn is_option(view: &View<'_>) -> bool {
     name >= 2 && view.back(name) == Some(b'-') && view.back(name - 1) == Some(b'-')
 }
 
-/// Whether the value is a secret, and which.
+/// Whether the value is a secret, and which. What is cheap to say comes first: a name is easy to write often.
 fn decide(view: &View<'_>, name: Name, place: Place, found: &mut Vec<Found>) {
     let end = value_end(view, place);
     let value = view.slice(place.start, end);
-    if value.len() < 3 || is_placeholder(value) || is_code(value, place.quote.is_some()) {
+    let quoted = place.quote.is_some();
+    let account =
+        name == Name::Account && value.len() >= 40 && value.iter().all(|byte| is_base64(*byte) || *byte == b'=');
+    let connection = name == Name::Password && place.equals && value.len() >= 3 && is_connection(view);
+    let fits = account || connection || is_fit(name, place, value);
+    if !fits || is_placeholder(value) || is_code(value, quoted) {
         return;
     }
-    let found_as = |entity, confidence| Found { start: place.start, end, entity, confidence };
-    if name == Name::Account && value.len() >= 40 && value.iter().all(|byte| is_base64(*byte) || *byte == b'=') {
-        return found.push(found_as(Entity::AzureKey, 97));
+    let mut add = |entity, confidence| found.push(Found { start: place.start, end, entity, confidence });
+    if account {
+        add(Entity::AzureKey, 97);
     }
-    if name == Name::Password && place.equals && is_connection(view) {
-        return found.extend([found_as(Entity::UrlCredentials, 85), found_as(Entity::Secret, 75)]);
+    if connection {
+        add(Entity::UrlCredentials, 85);
     }
-    let quoted = place.quote.is_some();
-    let fits = match name {
+    add(Entity::Secret, if quoted { 75 } else { 68 });
+}
+
+/// Whether a value looks like what its name says.
+fn is_fit(name: Name, place: Place, value: &[u8]) -> bool {
+    match name {
         Name::Password if place.told => {
-            is_password(value, quoted) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b'-')
+            is_password(value, false) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b'-')
         }
-        Name::Password => is_password(value, quoted),
+        Name::Password => is_password(value, place.quote.is_some()),
         _ => is_random(value),
-    };
-    if fits {
-        found.push(found_as(Entity::Secret, if quoted { 75 } else { 68 }));
     }
 }
 

@@ -28,6 +28,9 @@ const EXAMPLES: [&str; 16] = [
     "undefined",
 ];
 
+/// How far into a value such words are looked for, in bytes.
+const SEARCHED: usize = 48;
+
 /// Whether a value only shows where one goes: a variable, a template, a call, a path, or the same few characters again.
 pub(in crate::detect) fn is_placeholder(value: &[u8]) -> bool {
     let Some(first) = value.first() else { return true };
@@ -43,7 +46,8 @@ pub(in crate::detect) fn is_placeholder(value: &[u8]) -> bool {
         }
         _ => false,
     };
-    opens || has_template(value) || kinds(value) <= 2 || EXAMPLES.iter().any(|word| has(value, word.as_bytes()))
+    let beginning = value.get(..SEARCHED).unwrap_or(value);
+    opens || has_template(value) || kinds(value) <= 2 || EXAMPLES.iter().any(|word| has(beginning, word.as_bytes()))
 }
 
 fn has_template(value: &[u8]) -> bool {
