@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Decides where Microsoft Presidio is that pii-redactor's detectors are compared with, installs it if it is missing, and prints the
-# directory, which is for PYTHONPATH. Versions and checksums are pinned in tests/quality/requirements.txt.
+# Decides where Microsoft Presidio is that pii-redactor's detectors are compared with, installs it if it is missing, and prints
+# the directory, which is for PYTHONPATH. Versions and checksums are pinned in tests/quality/requirements.txt.
 #
 #   tools/presidio.sh
 #   TOOLS_STATE_DIR
@@ -36,7 +36,7 @@ main() {
     if [ ! -d "$dir" ]; then
         lock "$dir.lock"
         if [ ! -d "$dir" ]; then
-            say "installing Presidio and spaCy (half a minute, 320 MB, once)"
+            say "installing Presidio and spaCy (half a minute, 370 MB, once)"
             scratch=$dir.new.$$
             mkdir -p "$scratch"
             install "$scratch"

@@ -2,12 +2,13 @@
 
     PYTHONPATH=PACKAGES python3 presidio.py all|default
 
-Presidio needs a language pipeline for the words around a value. spaCy's trained ones are not on PyPI, so the pipeline here is spaCy's
-blank English: its tokenizer, and each word in lower case for a lemma. Recognizers by pattern and the words that raise their scores
-work with it; names, places and organisations, which need a trained one, are not asked for.
+Presidio needs a language pipeline for the words around a value. spaCy's trained ones are not on PyPI, so the pipeline
+here is spaCy's blank English: its tokenizer, and each word in lower case for a lemma. Recognizers by pattern and the
+words that raise their scores work with it; names, places and organisations, which need a trained one, are not asked
+for.
 
-`all` asks every recognizer that Presidio ships for the entities, all at once and whatever their language: a text is not known to be
-of a country. `default` asks those that a new AnalyzerEngine has for English.
+`all` asks every recognizer that Presidio ships for the entities, all at once and whatever their language: a text is
+not known to be of a country. `default` asks those that a new AnalyzerEngine has for English.
 """
 
 import inspect
@@ -106,7 +107,9 @@ def main():
         {
             "findings": [[[one.start, one.end, one.entity_type, one.score] for one in answer] for answer in answers],
             "seconds": seconds,
-            "versions": f"Python {sys.version.split()[0]}, presidio-analyzer {version('presidio-analyzer')}, spaCy {version('spacy')}",
+            "versions": ", ".join(
+                [f"Python {sys.version.split()[0]}"] + [f"{name} {version(name)}" for name in ("presidio-analyzer", "spacy")]
+            ),
             "recognizers": len(asked.recognizers),
         },
         sys.stdout,

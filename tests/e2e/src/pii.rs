@@ -67,6 +67,11 @@ pub struct Sidecar {
 impl Sidecar {
     /// Starts one.
     pub async fn start(binary: &Path, setup: &Setup) -> Self {
+        Self::start_with(binary, setup, |listener| listener).await
+    }
+
+    /// Starts one whose listener is made from the usual one, before the plugins are put into it.
+    pub async fn start_with(binary: &Path, setup: &Setup, change: impl Fn(Listener) -> Listener) -> Self {
         let ai = Ai::start();
         let cluster = if setup.http2 {
             http2_cluster("ai", ai.upstream.addr())
@@ -78,6 +83,7 @@ impl Sidecar {
         route["route"]["timeout"] = json!("0s");
         let mut listener =
             Listener::http("main", virtual_hosts([route])).access_log_stdout(log).hcm(setup.manager.clone());
+        listener = change(listener);
         for before in &setup.before {
             listener = listener.wasm(before);
         }

@@ -1,5 +1,5 @@
-//! Check digits of the values that are made up. Written from the issuers' texts for this set alone: what the detectors compute is
-//! not asked, so that an error there can't hide here.
+//! Check digits of the values that are made up. Written from the issuers' texts for this set alone: what the detectors compute
+//! is not asked, so that an error there can't hide here.
 
 use sha2::{Digest, Sha256};
 
@@ -45,7 +45,8 @@ pub fn tfn(digits: &str) -> Option<usize> {
     (0..10).find(|last| (weighted(digits, &[1, 4, 3, 7, 5, 8, 6, 9]) + last * 10).is_multiple_of(11))
 }
 
-/// Australian Business Register: 89 minus the rest of the weighted sum of nine digits, plus the ten that two leading digits begin at.
+/// Australian Business Register: 89 minus the rest of the weighted sum of nine digits, plus the ten that two leading digits
+/// begin at.
 #[must_use]
 pub fn abn(nine: &str) -> String {
     let sum = weighted(nine, &[3, 5, 7, 9, 11, 13, 15, 17, 19]);

@@ -1,12 +1,13 @@
 //! `make bench-quality`: precision, recall and F2 of pii-redactor's detectors on the labelled set, beside Presidio's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use quality::report::{Contest, Presidio};
 use quality::score::Finding;
 use quality::set::{SEED, Size};
+use quality::text::Text;
 use quality::{ours, presidio, report, score, set};
 
 /// Measures what is found in a set of texts whose values are known, and what is found besides.
@@ -27,7 +28,8 @@ struct Arguments {
     /// Writes the report to a file too.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Tells each label that our detectors miss or leave in part, and each finding that is wrong. (The set's values are made up.)
+    /// Tells each label that our detectors miss or leave in part, and each finding that is wrong. (The set's values are made
+    /// up.)
     #[arg(long)]
     misses: bool,
     /// Prints the texts with their labels, as JSON lines, and ends.
@@ -56,7 +58,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         print!("{}", report::misses(&texts, &found));
     }
     let presidio = match &arguments.presidio {
-        Some(packages) if !arguments.ours => Some(ask(arguments, packages, &texts)?),
+        Some(packages) if !arguments.ours => Some(ask(arguments, packages, &texts, &found)?),
         _ => None,
     };
     let ours = score::score(&texts, &found);
@@ -75,7 +77,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-fn ask(arguments: &Arguments, packages: &std::path::Path, texts: &[quality::text::Text]) -> Result<Presidio, String> {
+fn ask(arguments: &Arguments, packages: &Path, texts: &[Text], ours: &[Vec<Finding>]) -> Result<Presidio, String> {
     let ask = |all: bool| {
         eprintln!("asking Presidio, {} (half a minute) ...", if all { "all recognizers" } else { "as it comes" });
         presidio::ask(&arguments.script, packages, all, texts)
@@ -84,9 +86,13 @@ fn ask(arguments: &Arguments, packages: &std::path::Path, texts: &[quality::text
     let at = |findings: &[Vec<Finding>], threshold: f64| score::score(texts, &presidio::resolved(findings, threshold));
     let kinds: Vec<_> = presidio::KINDS.iter().map(|(_, entity)| *entity).collect();
     let f2 = |threshold: f64| at(&all.findings, threshold).of(&kinds).f2().unwrap_or(0.0);
-    let best =
-        (0..20).map(|step| f64::from(step) * 0.05).max_by(|one, other| f2(*one).total_cmp(&f2(*other))).unwrap_or(0.0);
+    let steps = (0..20).map(|step| f64::from(step) * 0.05);
+    let best = steps.max_by(|one, other| f2(*one).total_cmp(&f2(*other))).unwrap_or(0.0);
+    let is_shared = |finding: &&Finding| presidio::has(score::family(finding.entity));
+    let shared: Vec<Vec<Finding>> =
+        ours.iter().map(|found| found.iter().filter(is_shared).cloned().collect()).collect();
     Ok(Presidio {
+        shared: score::score(texts, &shared),
         default: at(&default.findings, 0.0),
         all: at(&all.findings, 0.0),
         tuned: at(&all.findings, best),

@@ -590,7 +590,7 @@ fn file(random: &mut Random) -> String {
     match random.below(4) {
         0 => format!("IMG_20{}_{}.jpg", random.digits(6), random.digits(6)),
         1 => format!("/var/log/app/{}.log.gz", random.number(10)),
-        2 => format!("report_{}-{}-{}.pdf", random.number(4), random.number(2), random.number(3)),
+        2 => format!("report_{}-{}-{}.pdf", random.number(3), random.number(2), random.number(4)),
         _ => format!("C:\\Users\\Public\\scan{}.tif", random.number(9)),
     }
 }

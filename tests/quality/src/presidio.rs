@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::score::Finding;
 use crate::text::Text;
 
-/// Presidio's kinds, and ours. What is not here is not asked for: URLs, dates of any sort, names, plates of cars and the like, for
-/// which the set has no labels.
+/// Presidio's kinds, and ours. What is not here is not asked for: URLs, dates of any sort, names, plates of cars and the like,
+/// for which the set has no labels.
 pub const KINDS: &[(&str, Entity)] = &[
     ("EMAIL_ADDRESS", Entity::Email),
     ("PHONE_NUMBER", Entity::Phone),
@@ -119,7 +119,8 @@ fn findings(text: &str, found: &Value) -> Option<Vec<Finding>> {
     found.as_array()?.iter().map(finding).collect()
 }
 
-/// What Presidio's anonymizer would replace at a threshold: of those at one place the surest, and none that lies within another.
+/// What Presidio's anonymizer would replace at a threshold: of those at one place the surest, and none that lies within
+/// another.
 #[must_use]
 pub fn resolved(findings: &[Vec<Finding>], threshold: f64) -> Vec<Vec<Finding>> {
     let loses = |one: &Finding, at: usize, other: &Finding, other_at: usize| {

@@ -16,6 +16,8 @@ use crate::text::Text;
 /// Presidio's side.
 #[derive(Debug)]
 pub struct Presidio {
+    /// Our detectors, of the kinds alone that Presidio has.
+    pub shared: Score,
     /// As it comes, for English, at any score.
     pub default: Score,
     /// All recognizers, at any score.
@@ -69,8 +71,8 @@ impl Contest<'_> {
         let labels: usize = self.texts.iter().map(|text| text.labels.len()).sum();
         let negatives = self.texts.iter().filter(|text| text.negative.is_some()).count();
         let mut text = format!(
-            "# What is found, and what else\n\n{}. pii-core {}, all {} kinds, confidence {} and more. Set: seed {}, {} texts ({} kB) \
-             with {labels} labels, {negatives} of them hard negatives; fingerprint `{}`.\n",
+            "# What is found, and what else\n\n{}. pii-core {}, all {} kinds, confidence {} and more. Set: seed {}, {} \
+             texts ({} kB), {negatives} of them hard negatives, with {labels} labels; fingerprint `{}`.\n",
             date(),
             env!("CARGO_PKG_VERSION"),
             Entity::ALL.len(),
@@ -81,28 +83,29 @@ impl Contest<'_> {
             fingerprint(self.texts),
         );
         if let Some(presidio) = self.presidio {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "Presidio: {}, {} MB on disk. Without a trained spaCy model (spaCy's are not on PyPI): a blank English pipeline, with \
-                 which patterns and context words work, and names and places are not asked for.\n",
+                "Presidio: {}, {} MB on disk. Without a trained spaCy model (spaCy's are not on PyPI): a blank English \
+                 pipeline, with which patterns and context words work, and names and places are not asked for.",
                 presidio.versions,
                 presidio.size / 1_000_000,
             );
         }
-        text + "\nWritten by `make bench-quality`; README.md says what is in the set and how it is counted. The set is made up, by those who \
-                wrote the detectors: these figures compare builds, show what is weak, and are no promise about your texts.\n\n"
+        text + "\nWritten by `make bench-quality`; README.md says what is in the set and how it is counted. The set is \
+                made up, by those who wrote the detectors: these figures compare builds, show what is weak, and are no promise \
+                about your texts.\n\n"
     }
 
     fn totals(&self) -> String {
         let shared: Vec<Entity> = Entity::ALL.iter().copied().filter(|entity| has(family(*entity))).collect();
         let mut text = format!(
-            "## All together\n\n| | kinds | precision | recall | F2 | leak | finds where no value is | negatives touched | MB/s |\n\
-             |---|--:|--:|--:|--:|--:|--:|--:|--:|\n{}",
+            "## All together\n\n| | kinds | precision | recall | F2 | leak | finds where no value is | \
+             negatives touched | MB/s |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n{}",
             self.total_row("pii-redactor, all its kinds", self.ours, Entity::ALL, Some(self.time)),
         );
         if let Some(presidio) = self.presidio {
             let (default, all) = presidio.times;
-            text.push_str(&self.total_row("pii-redactor, kinds that both have", self.ours, &shared, None));
+            text.push_str(&self.total_row("pii-redactor, kinds that both have", &presidio.shared, &shared, None));
             let name = format!(
                 "Presidio, {} recognizers, score {:.2} and more (best F2)",
                 presidio.recognizers.1, presidio.threshold
@@ -114,12 +117,14 @@ impl Contest<'_> {
             text.push_str(&self.total_row(&name, &presidio.default, &shared, Some(default)));
             let _ = write!(
                 text,
-                "\nSpeed is one thread on this set, which is as dense with values as no traffic is, detectors alone. Ours is native code here \
-                 (in Envoy it is Wasm: see `make bench`), {:.0} times as fast as Presidio with all recognizers.\n",
+                "\nSpeed is one thread on this set, which is denser with values and numbers than traffic is, detectors \
+                 alone. Ours is native code here (in Envoy it is Wasm: see `make bench`), {:.0} times as fast as Presidio with all \
+                 recognizers.\n",
                 all.as_secs_f64() / self.time.as_secs_f64(),
             );
         }
-        text + "\nThe two kinds of telephones count as one. Precision counts a value that is called something else as wrong; leak does not.\n\n"
+        text + "\nThe two kinds of telephones count as one. Precision counts a value that is called something else as \
+                wrong; leak does not.\n\n"
     }
 
     fn total_row(&self, name: &str, score: &Score, entities: &[Entity], time: Option<Duration>) -> String {
@@ -139,7 +144,10 @@ impl Contest<'_> {
                 " Presidio with all recognizers, score {:.2} and more; `-` where it has none for the kind.",
                 presidio.threshold
             );
-            text.push_str("\n\n| kind | labels | precision | recall | F2 | leak | Presidio: precision | recall | F2 | leak |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+            text.push_str(
+                "\n\n| kind | labels | precision | recall | F2 | leak | Presidio: precision | recall | F2 | leak |\n",
+            );
+            text.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
         } else {
             text.push_str("\n\n| kind | labels | precision | recall | F2 | leak |\n|---|--:|--:|--:|--:|--:|\n");
         }

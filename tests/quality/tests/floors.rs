@@ -10,8 +10,8 @@ fn measured() -> Score {
     score(&texts, &ours::find(&texts))
 }
 
-/// How many of a kind's labels are found at least, in percent, a few less than are. What is missed mostly stands before its words, or
-/// in the second line of a table: README.md.
+/// How many of a kind's labels are found at least, in percent, a few less than are. What is missed mostly stands before its
+/// words, or in the second line of a table: README.md.
 fn floor(entity: Entity) -> f64 {
     match entity {
         Entity::Secret | Entity::DrivingLicence => 74.0,

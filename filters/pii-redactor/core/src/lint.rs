@@ -152,6 +152,8 @@ fn one(written: &Value, rule: &Rule, config: &Config, at: &Path, report: &mut Re
     if restores && rule.request != Action::Redact {
         let message = format!("there is nothing to restore: requests are not redacted but {}", past(rule.request));
         report.warning(&response.field("restore"), message);
+    } else if restores && rule.response == Action::Pass {
+        report.warning(&response.field("restore"), "nothing is restored: answers are not looked at".to_owned());
     } else if restores {
         let lost = config
             .entities

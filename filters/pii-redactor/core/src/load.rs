@@ -324,7 +324,9 @@ impl Settings {
         if loaded.iter().any(|entry| entry.running.is_none()) {
             self.fault = self.fault.or(Some(Fault::Pattern));
         }
-        self.run_custom(loaded.into_iter().filter_map(|entry| entry.running).collect());
+        if let Some(wrong) = self.run_custom(loaded.into_iter().filter_map(|entry| entry.running).collect()) {
+            report.error(&Path::Root.field(CUSTOM), wrong);
+        }
     }
 
     /// The custom patterns in their last good form.
@@ -339,13 +341,15 @@ impl Settings {
     }
 
     /// Compiles the patterns together.
-    fn run_custom(&mut self, custom: Vec<Custom>) {
+    /// Gives what is wrong with them, where they can't be had: each by itself was taken, so it is all of them together.
+    fn run_custom(&mut self, custom: Vec<Custom>) -> Option<String> {
         let texts: Vec<&str> = custom.iter().map(|custom| custom.pattern.as_str()).collect();
-        if Patterns::new(&texts).is_err() {
-            // each by itself was taken, so it is all of them together that are too large
+        let wrong = Patterns::new(&texts).err().map(|(_, why)| format!("can't be looked for together: {why}"));
+        if wrong.is_some() {
             self.fault = self.fault.or(Some(Fault::Pattern));
         }
         self.custom = custom;
+        wrong
     }
 }
 

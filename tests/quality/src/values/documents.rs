@@ -42,18 +42,16 @@ static LICENCE: Vocabulary = Vocabulary {
         (En, "driving licence number"),
         (En, "driver license no."),
         (En, "DL number"),
-        (En, "driving license"),
+        (En, "license number"),
     ],
-    keys: &["driver_license", "driversLicense", "dl_number", "drivingLicenceNumber"],
+    keys: &["driver_license", "driversLicense", "dl_number", "licence_number"],
 };
 static LICENCE_DE: Vocabulary = Vocabulary {
     words: &[(De, "Führerschein"), (De, "Führerscheinnummer"), (De, "Führerschein-Nr.")],
     keys: &["fuehrerschein_nr", "fuehrerscheinnummer"],
 };
-static LICENCE_FR: Vocabulary = Vocabulary {
-    words: &[(Fr, "permis de conduire"), (Fr, "numéro de permis de conduire")],
-    keys: &["permis_de_conduire", "permisConduire"],
-};
+static LICENCE_FR: Vocabulary =
+    Vocabulary { words: &[(Fr, "permis de conduire"), (Fr, "numéro de permis")], keys: &["permis", "numero_permis"] };
 static LICENCE_IT: Vocabulary =
     Vocabulary { words: &[(It, "patente"), (It, "patente di guida")], keys: &["patente", "numero_patente"] };
 
@@ -82,8 +80,8 @@ pub(super) fn driving_licence(random: &mut Random) -> Value {
     }
 }
 
-/// DVLA: five letters of the name, the decade, month (50 more for women) and day, the year's last digit, two initials (9 for none), a
-/// digit and two letters.
+/// DVLA: five letters of the name, the decade, month (50 more for women) and day, the year's last digit, two initials (9 for
+/// none), a digit and two letters.
 fn british_licence(random: &mut Random) -> String {
     let name = random.pick(&["MORGA", "JONES", "SMITH", "EVANS", "TAYLO", "BROWN", "FOX99", "LEE99", "WILSO"]);
     let month = random.between(1, 12) + if random.percent(50) { 50 } else { 0 };

@@ -1,5 +1,5 @@
-//! The values of the set, made up: one function for each kind, with the spellings that people and programs give it, and the words
-//! that stand beside it.
+//! The values of the set, made up: one function for each kind, with the spellings that people and programs give it, and the
+//! words that stand beside it.
 
 mod documents;
 mod money;

@@ -123,7 +123,7 @@ pub(super) fn phone(random: &mut Random) -> Value {
 
 fn american_phone(random: &mut Random) -> Value {
     let (area, exchange, line) =
-        (random.pick(&AREAS), random.signs("23456789", 1) + &random.pick(&["34", "55", "67", "90"]), random.digits(4));
+        (random.pick(&AREAS), random.signs("23456789", 1) + random.pick(&["34", "55", "67", "90"]), random.digits(4));
     match random.below(12) {
         0..3 => Value::new(format!("({area}) {exchange}-{line}"), &PHONE),
         3..5 => Value::new(format!("{area}-{exchange}-{line}"), &PHONE),
@@ -144,14 +144,17 @@ macro_rules! national {
 }
 
 national! {
-    TELEFON: (De, "Telefon"), (De, "Handynummer"), (De, "Mobil"), (De, "Tel."), (De, "Rufnummer"); "telefon", "phone", "mobil";
-    TELEPHONE: (Fr, "téléphone"), (Fr, "numéro de téléphone"), (Fr, "portable"), (Fr, "tél."); "telephone", "phone", "portable";
+    TELEFON: (De, "Telefon"), (De, "Handynummer"), (De, "Mobil"), (De, "Tel."), (De, "Rufnummer");
+        "telefon", "phone", "mobil";
+    TELEPHONE: (Fr, "téléphone"), (Fr, "numéro de téléphone"), (Fr, "portable"), (Fr, "tél.");
+        "telephone", "phone", "portable";
     TELEFONO: (Es, "teléfono"), (Es, "móvil"), (Es, "número de teléfono"), (Es, "tel."); "telefono", "movil", "phone";
     CELLULARE: (It, "cellulare"), (It, "numero di telefono"), (It, "telefono"); "telefono", "cellulare", "phone";
     TELEFONE: (Pt, "telefone"), (Pt, "celular"), (Pt, "WhatsApp"); "telefone", "celular", "phone";
     TELEFON_PL: (Pl, "numer telefonu"), (Pl, "telefon"), (Pl, "tel."); "telefon", "phone";
     TELEFOON: (Nl, "telefoonnummer"), (Nl, "mobiel"), (Nl, "telefoon"); "telefoon", "phone";
-    TELEPHONE_UK: (En, "phone number"), (En, "mobile"), (En, "telephone"), (En, "mobile number"), (En, "phone"); "phone", "mobile", "contact_number";
+    TELEPHONE_UK: (En, "phone number"), (En, "mobile"), (En, "telephone"), (En, "mobile number"), (En, "phone");
+        "phone", "mobile", "contact_number";
 }
 
 pub(super) fn national_phone(random: &mut Random) -> Value {

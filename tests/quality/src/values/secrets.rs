@@ -15,24 +15,37 @@ macro_rules! vocabularies {
 }
 
 vocabularies! {
-    AWS: (En, "AWS access key"), (En, "access key id"), (De, "AWS-Schlüssel"); "aws_access_key_id", "AWS_ACCESS_KEY_ID", "accessKeyId";
-    AWS_SECRET: (En, "AWS secret access key"), (En, "secret access key"), (En, "AWS secret key"); "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", "secretAccessKey";
-    GCP: (En, "Google API key"), (En, "Maps key"), (En, "API key"), (De, "Google-Schlüssel"); "GOOGLE_API_KEY", "apiKey", "maps_key";
-    AZURE: (En, "storage connection string"), (En, "Azure connection string"); "AZURE_STORAGE_CONNECTION_STRING", "connectionString";
-    AZURE_SECRET: (En, "Azure client secret"), (En, "client secret"), (En, "app secret"); "AZURE_CLIENT_SECRET", "client_secret", "clientSecret";
-    GITHUB: (En, "GitHub token"), (En, "personal access token"), (De, "GitHub-Token"), (Fr, "jeton GitHub"); "GITHUB_TOKEN", "github_token", "GH_PAT";
-    GITLAB: (En, "GitLab token"), (En, "personal access token"), (Es, "token de GitLab"); "GITLAB_TOKEN", "gitlab_token", "PRIVATE-TOKEN";
+    AWS: (En, "AWS access key"), (En, "access key id"), (De, "AWS-Schlüssel");
+        "aws_access_key_id", "AWS_ACCESS_KEY_ID", "accessKeyId";
+    AWS_SECRET: (En, "AWS secret access key"), (En, "secret access key"), (En, "AWS secret key");
+        "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY", "secretAccessKey";
+    GCP: (En, "Google API key"), (En, "Maps key"), (En, "API key"), (De, "Google-Schlüssel");
+        "GOOGLE_API_KEY", "apiKey", "maps_key";
+    AZURE: (En, "storage connection string"), (En, "Azure connection string");
+        "AZURE_STORAGE_CONNECTION_STRING", "connectionString";
+    AZURE_SECRET: (En, "Azure client secret"), (En, "client secret"), (En, "app secret");
+        "AZURE_CLIENT_SECRET", "client_secret", "clientSecret";
+    GITHUB: (En, "GitHub token"), (En, "personal access token"), (De, "GitHub-Token"), (Fr, "jeton GitHub");
+        "GITHUB_TOKEN", "github_token", "GH_PAT";
+    GITLAB: (En, "GitLab token"), (En, "personal access token"), (Es, "token de GitLab");
+        "GITLAB_TOKEN", "gitlab_token", "PRIVATE-TOKEN";
     SLACK: (En, "Slack token"), (En, "bot token"), (De, "Slack-Token"); "SLACK_BOT_TOKEN", "slack_token", "token";
     HOOK: (En, "Slack webhook"), (En, "webhook"); "SLACK_WEBHOOK_URL", "webhook_url";
-    STRIPE: (En, "Stripe key"), (En, "Stripe secret key"), (Fr, "clé Stripe"); "STRIPE_SECRET_KEY", "stripe_key", "stripeKey";
-    OPENAI: (En, "OpenAI key"), (En, "OpenAI API key"), (De, "OpenAI-Schlüssel"); "OPENAI_API_KEY", "openai_key", "apiKey";
-    ANTHROPIC: (En, "Anthropic key"), (En, "Claude API key"), (Fr, "clé Anthropic"); "ANTHROPIC_API_KEY", "anthropic_key", "x-api-key";
+    STRIPE: (En, "Stripe key"), (En, "Stripe secret key"), (Fr, "clé Stripe");
+        "STRIPE_SECRET_KEY", "stripe_key", "stripeKey";
+    OPENAI: (En, "OpenAI key"), (En, "OpenAI API key"), (De, "OpenAI-Schlüssel");
+        "OPENAI_API_KEY", "openai_key", "apiKey";
+    ANTHROPIC: (En, "Anthropic key"), (En, "Claude API key"), (Fr, "clé Anthropic");
+        "ANTHROPIC_API_KEY", "anthropic_key", "x-api-key";
     NPM: (En, "npm token"), (En, "registry token"), (De, "npm-Token"); "NPM_TOKEN", "npm_token", "_authToken";
     PYPI: (En, "PyPI token"), (En, "upload token"), (De, "PyPI-Token"); "PYPI_TOKEN", "TWINE_PASSWORD", "pypi_token";
     JWT: (En, "JWT"), (En, "id token"), (En, "session token"), (De, "Zugangstoken"); "id_token", "access_token", "jwt";
-    PEM: (En, "private key"), (En, "SSH key"), (De, "privater Schlüssel"), (Fr, "clé privée"); "private_key", "PRIVATE_KEY", "tlsKey";
-    PASSWORD: (En, "password"), (En, "admin password"), (De, "Passwort"), (Fr, "mot de passe"), (Es, "contraseña"); "password", "DB_PASSWORD", "passwd", "userPassword";
-    TOKEN: (En, "API token"), (En, "access token"), (En, "API key"), (En, "secret key"); "api_key", "API_TOKEN", "access_token", "clientSecret", "secret";
+    PEM: (En, "private key"), (En, "SSH key"), (De, "privater Schlüssel"), (Fr, "clé privée");
+        "private_key", "PRIVATE_KEY", "tlsKey";
+    PASSWORD: (En, "password"), (En, "admin password"), (De, "Passwort"), (Fr, "mot de passe"), (Es, "contraseña");
+        "password", "DB_PASSWORD", "passwd", "userPassword";
+    TOKEN: (En, "API token"), (En, "access token"), (En, "API key"), (En, "secret key");
+        "api_key", "API_TOKEN", "access_token", "clientSecret", "secret";
     HEADER: (En, "header"), (En, "request header"); "header", "headers";
 }
 
