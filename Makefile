@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 FILTERS := canary-router flag-headers egress-audit pii-redactor
 WASM_TARGET := wasm32-wasip1
 # The crates that only make sense inside a proxy; they are checked for its target, and everything else natively.
-BENCH_FILTERS := bench-empty bench-same-calls
+BENCH_FILTERS := bench-body-copy bench-empty bench-same-calls
 WASM_CRATES := filter-host filter-runtime $(FILTERS) $(BENCH_FILTERS)
 # The crates without a proxy in sight, which run in Node as well.
 CORE_CRATES := canary-core egress-core pii-core

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use filter_config::NothingKept;
 use filter_request::{Pairs, Request};
-use pii_core::body::{Body, Format, Means};
-use pii_core::config::OnError;
+use pii_core::body::Format;
+use pii_core::decode::Coding;
 use pii_core::events::Framing;
+use pii_core::flow::{self, Flow};
 use pii_core::gate::{self, Known, Verdict};
 use pii_core::load;
 use pii_core::load::any_variable;
@@ -16,7 +17,6 @@ use pii_core::plan::{Plan, Policy};
 use pii_core::refusal::Refusal;
 use pii_core::rules::{Chosen, Endpoint, Fault};
 use pii_core::session::{Direction, Order, Session};
-use pii_core::walk::Subject;
 
 use crate::described::pair;
 use crate::{Outcome, document, filters};
@@ -215,8 +215,6 @@ struct Treated {
 struct Guard<'p> {
     policy: &'p Policy,
     plan: Plan,
-    /// Whether the answer may be an array of answers.
-    streams_elements: bool,
     piece: usize,
 }
 
@@ -249,8 +247,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let guard = account.chosen.as_ref().filter(|_| open.is_none()).map(|chosen| Guard {
         policy: &policy,
-        plan: Plan::of(chosen),
-        streams_elements: chosen.endpoint == Endpoint::Gemini && asks_for_elements(&request),
+        plan: Plan::of(chosen, &request),
         piece: arguments.piece(),
     });
     // what no part by itself is wrong about: patterns that are too large together
@@ -290,17 +287,11 @@ fn policy(arguments: &Arguments) -> Result<(Policy, bool), String> {
     Ok((Policy::new(loaded.policy), stand_in))
 }
 
-/// Whether Gemini answers with an array of answers.
-fn asks_for_elements(request: &Request) -> bool {
-    let contains = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|window| window == part);
-    contains(request.path, b"streamGenerateContent") && !contains(request.query, b"alt=sse")
-}
-
 impl Guard<'_> {
     fn format(&self, direction: Direction, kind: Option<&[u8]>) -> Result<Option<Format>, &'static str> {
         match direction {
             Direction::Request => Ok(Some(self.plan.request_format(kind.unwrap_or_default()))),
-            Direction::Response => self.plan.response_format(kind, self.streams_elements).map_err(|_| "content_type"),
+            Direction::Response => self.plan.response_format(kind).map_err(|_| "content_type"),
         }
     }
 
@@ -314,11 +305,10 @@ impl Guard<'_> {
         let Some(order) = order else { return unread("the rule lets this side pass", body) };
         match self.format(direction, kind) {
             Ok(None) => unread("its content type is none of text", body),
-            Err(word) if order.enforce && self.plan.on_error == OnError::Block => {
-                let fate = Fate::Refused(Refusal::Unreadable(direction, word), Telling::Answer);
-                Treated { direction, fate, body: Vec::new() }
-            }
-            Err(word) => Treated { direction, fate: Fate::Unreadable(word), body },
+            Err(word) => match self.plan.refuses_unreadable(order, word) {
+                Some(refusal) => Treated { direction, fate: Fate::Refused(refusal, Telling::Answer), body: Vec::new() },
+                None => Treated { direction, fate: Fate::Unreadable(word), body },
+            },
             Ok(Some(format)) => self.read(format, order, &body, session),
         }
     }
@@ -326,48 +316,29 @@ impl Guard<'_> {
     /// Takes a body through the redactor, piece by piece.
     fn read(&self, format: Format, order: Order, body: &[u8], session: &mut Session) -> Treated {
         let direction = order.direction;
-        let mut flow = Body::new(format, order, self.policy.longest_event());
+        let Some(mut flow) = Flow::new(format, Coding::Identity, order, self.policy) else {
+            return Treated { direction, fate: Fate::Unreadable("content_encoding"), body: body.to_vec() };
+        };
         let mut out = Vec::new();
         let mut taken = 0;
         let last: &[u8] = &[];
         for piece in body.chunks(self.piece.min(body.len()).max(1)).chain([last]) {
             taken += piece.len();
             let before = out.len();
-            let read = self.push(&mut flow, piece, taken == body.len() && piece.is_empty(), order, session, &mut out);
-            if order.enforce && session.is_blocked(direction) {
-                let kinds = session.tally.blocked.iter().filter(|(of, _)| *of == direction);
-                let kinds = kinds.map(|(_, kind)| kind.clone()).collect();
-                return self.stop(format, Refusal::Blocked(direction, kinds), out, before);
+            let end = taken == body.len() && piece.is_empty();
+            match flow.push(piece, end, &self.plan, self.policy, session, &mut out) {
+                flow::Fate::Passes => {}
+                flow::Fate::Refused(refusal) => return self.stop(format, refusal, out, before),
+                flow::Fate::Unread(word) => {
+                    out.extend_from_slice(body.get(taken..).unwrap_or_default());
+                    let body = if order.enforce { out } else { body.to_vec() };
+                    return Treated { direction, fate: Fate::Unreadable(word), body };
+                }
             }
-            let Err(word) = read else { continue };
-            if order.enforce && self.plan.on_error == OnError::Block {
-                return self.stop(format, Refusal::Unreadable(direction, word), out, before);
-            }
-            flow.rest(&mut out);
-            out.extend_from_slice(body.get(taken..).unwrap_or_default());
-            let body = if order.enforce { out } else { body.to_vec() };
-            return Treated { direction, fate: Fate::Unreadable(word), body };
         }
         // where nothing is enforced the proxy does not touch what it reads
         let changed = order.enforce && out != body;
         Treated { direction, fate: Fate::Passes { changed }, body: if changed { out } else { body.to_vec() } }
-    }
-
-    fn push(
-        &self,
-        flow: &mut Body,
-        piece: &[u8],
-        end: bool,
-        order: Order,
-        session: &mut Session,
-        out: &mut Vec<u8>,
-    ) -> Result<(), &'static str> {
-        let plan = &self.plan;
-        let subject = Subject { endpoint: plan.endpoint, direction: order.direction, paths: &plan.paths };
-        let actions = |name: &str| self.policy.action(name);
-        let means = Means { detectors: &self.policy.detectors, actions: &actions };
-        flow.push(piece, end, subject, means, session, out).map_err(|malformed| malformed.word())?;
-        if session.vault.forgotten() > 0 && order.enforce { Err("too_many_values") } else { Ok(()) }
     }
 
     /// Ends a body: what of it left before, and for a stream the event that says why.

@@ -8,9 +8,9 @@ use filter_host::{Result, local};
 use filter_request::{Pairs, Request};
 use filter_runtime::{event, now};
 use pii_core::body::Format;
-use pii_core::config::OnError;
-use pii_core::decode::{Coding, Decoder};
+use pii_core::decode::Coding;
 use pii_core::events::Framing;
+use pii_core::flow::{Fate, Flow};
 use pii_core::gate::Verdict;
 use pii_core::plan::Plan;
 use pii_core::refusal::Refusal;
@@ -20,7 +20,6 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use serde_json::json;
 
-use crate::flow::{Flow, Unreadable};
 use crate::instance::{HostKnown, Instance};
 
 /// How much of a text body is held back as a whole, so that its end can still be sent when trailers come, in bytes.
@@ -33,8 +32,8 @@ const STALE: [&[u8]; 5] = [b"content-length", b"content-md5", b"digest", b"conte
 enum Way {
     /// It passes as it is.
     Open,
-    /// It is read.
-    Read(Box<Flow>),
+    /// It is read; and since when bytes of it are held, in milliseconds.
+    Read(Box<Flow>, Option<u64>),
     /// It was stopped: what still comes is dropped.
     Closed,
 }
@@ -49,8 +48,6 @@ pub(crate) struct Exchange {
     paused: Vec<u8>,
     /// Whether the answer is one of this filter's, or of another's that stands for the upstream's.
     refused: bool,
-    /// Whether the answer may be an array of answers.
-    streams_elements: bool,
     is_event_stream: bool,
     request_id: String,
 }
@@ -65,7 +62,6 @@ impl Exchange {
             response: Way::Open,
             paused: Vec::new(),
             refused: false,
-            streams_elements: false,
             is_event_stream: false,
             request_id: String::new(),
         }
@@ -83,11 +79,8 @@ impl Exchange {
             instance.meters.passed(chosen.name(), &format!("gate_{}", verdict.source.as_str()));
             return Ok(Action::Continue);
         }
-        let plan = Rc::new(Plan::of(&chosen));
+        let plan = Rc::new(Plan::of(&chosen, &request));
         self.request_id = text(headers.get(b"x-request-id"));
-        self.streams_elements = plan.endpoint == Endpoint::Gemini
-            && contains(request.path, b"streamGenerateContent")
-            && !contains(request.query, b"alt=sse");
         self.plan = Some(Rc::clone(&plan));
         self.session = Some(Box::new(instance.policy.session()));
         if let Some(fault) = chosen.refused() {
@@ -111,23 +104,29 @@ impl Exchange {
     }
 
     fn read_request(&mut self, plan: &Plan, order: Order, headers: &Pairs) -> Result<Action> {
+        let format = plan.request_format(headers.get(b"content-type").unwrap_or_default());
+        self.read(Map::Request, format, plan, order, headers)
+    }
+
+    /// Reads a body from now on.
+    fn read(&mut self, map: Map, format: Format, plan: &Plan, order: Order, headers: &Pairs) -> Result<Action> {
         let coding = Coding::of(&joined(headers, b"content-encoding"));
-        if coding == Coding::Other {
-            return Ok(self.unreadable_at_once(plan, order, "content_encoding"));
-        }
-        let content_type = headers.get(b"content-type").unwrap_or_default();
-        let format = plan.request_format(content_type);
-        self.request = Way::Read(Box::new(self.flow(format, order, coding)));
-        self.instance.meters.looked_at(&plan.rule, Direction::Request, plan.mode.as_str());
+        let Some(flow) = Flow::new(format, coding, order, &self.instance.policy) else {
+            return Ok(self.unreadable(plan, order, "content_encoding"));
+        };
+        *self.way(order.direction) = Way::Read(Box::new(flow), None);
+        self.instance.meters.looked_at(&plan.rule, order.direction, plan.mode.as_str());
         if order.enforce {
-            rewrite_headers(Map::Request, headers, coding)?;
+            rewrite_headers(map, headers, coding)?;
         }
         Ok(Action::Continue)
     }
 
-    fn flow(&self, format: Format, order: Order, coding: Coding) -> Flow {
-        let policy = &self.instance.policy;
-        Flow::new(format, order, Decoder::new(coding, policy.ratio()), policy)
+    const fn way(&mut self, direction: Direction) -> &mut Way {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
     }
 
     /// What becomes of an answer, by its headers.
@@ -140,115 +139,75 @@ impl Exchange {
         if headers.get(b":status") == Some(b"101") {
             return Ok(Action::Continue);
         }
-        let format = match plan.response_format(headers.get(b"content-type"), self.streams_elements) {
+        let format = match plan.response_format(headers.get(b"content-type")) {
             Ok(Some(format)) => format,
             Ok(None) => {
                 self.instance.meters.passed(&plan.rule, "binary");
                 return Ok(Action::Continue);
             }
-            Err(_) => return Ok(self.unreadable_at_once(&plan, order, "content_type")),
+            Err(_) => return Ok(self.unreadable(&plan, order, "content_type")),
         };
-        let coding = Coding::of(&joined(&headers, b"content-encoding"));
-        if coding == Coding::Other {
-            return Ok(self.unreadable_at_once(&plan, order, "content_encoding"));
-        }
         self.is_event_stream = format == Format::Events(Framing::ServerSent);
-        self.response = Way::Read(Box::new(self.flow(format, order, coding)));
-        self.instance.meters.looked_at(&plan.rule, Direction::Response, plan.mode.as_str());
-        if order.enforce {
-            rewrite_headers(Map::Response, &headers, coding)?;
-        }
-        Ok(Action::Continue)
+        self.read(Map::Response, format, &plan, order, &headers)
     }
 
     /// What can't be read at all: stopped, or let past, as the configuration says.
-    fn unreadable_at_once(&mut self, plan: &Plan, order: Order, word: &'static str) -> Action {
-        if order.enforce && plan.on_error == OnError::Block {
-            return self.refuse(order.direction, &Refusal::Unreadable(order.direction, word));
+    fn unreadable(&mut self, plan: &Plan, order: Order, word: &'static str) -> Action {
+        if let Some(refusal) = plan.refuses_unreadable(order, word) {
+            return self.refuse(order.direction, &refusal);
         }
         self.instance.meters.passed(&plan.rule, word);
         Action::Continue
     }
 
     /// More of a body.
-    fn more(&mut self, which: Which, size: usize, end: bool) -> Result<Action> {
+    fn more(&mut self, direction: Direction, size: usize, end: bool) -> Result<Action> {
+        let which = which(direction);
+        let instance = Rc::clone(&self.instance);
         let Some(plan) = self.plan.clone() else { return Ok(Action::Continue) };
-        let way = if which == Which::Request { &mut self.request } else { &mut self.response };
-        let flow = match way {
-            Way::Open => return Ok(Action::Continue),
-            Way::Closed => {
+        let (way, session) = match direction {
+            Direction::Request => (&mut self.request, &mut self.session),
+            Direction::Response => (&mut self.response, &mut self.session),
+        };
+        let (flow, held_since, session) = match (way, session) {
+            (Way::Closed, _) => {
                 // what still comes of what was stopped
                 return body::replace(which, size, &[]).map(|()| Action::Continue);
             }
-            Way::Read(flow) => flow,
+            (Way::Read(flow, held_since), Some(session)) => (flow, held_since, session),
+            _ => return Ok(Action::Continue),
         };
-        let Some(session) = &mut self.session else { return Ok(Action::Continue) };
         let kept = self.paused.len().min(size);
         let bytes = body::of(which, kept, size - kept)?;
-        self.instance.meters.bytes(flow.order.direction, bytes.len() as u64);
+        instance.meters.bytes(direction, bytes.len() as u64);
         let mut out = std::mem::take(&mut self.paused);
-        let read = flow.push(&bytes, end, &plan, &self.instance.policy, session, &mut out);
-        let order = flow.order;
-        let blocked = session.is_blocked(order.direction) && order.enforce;
-        note_held(flow, &self.instance);
-        if blocked {
-            let kinds = session.tally.blocked.iter().filter(|(of, _)| *of == order.direction);
-            let refusal = Refusal::Blocked(order.direction, kinds.map(|(_, kind)| kind.clone()).collect());
-            return self.stop(which, size, out, &refusal);
+        let fate = flow.push(&bytes, end, &plan, &instance.policy, session, &mut out);
+        let (enforce, holds) = (flow.order().enforce, flow.holds());
+        note_held(held_since, holds, direction, &instance);
+        match fate {
+            Fate::Refused(refusal) => return self.stop(direction, size, out, &refusal),
+            Fate::Unread(word) => {
+                *self.way(direction) = Way::Open;
+                instance.meters.passed(&plan.rule, word);
+            }
+            Fate::Passes => {}
         }
-        if let Err(Unreadable(word)) = read {
-            return self.unreadable(which, size, out, word, &plan);
-        }
-        if !order.enforce {
+        if !enforce {
             return Ok(Action::Continue);
         }
-        self.put(which, size, out, end, &plan)
-    }
-
-    /// Puts what may leave in place of what came.
-    fn put(&mut self, which: Which, size: usize, out: Vec<u8>, end: bool, plan: &Plan) -> Result<Action> {
         body::replace(which, size, &out)?;
-        let holds = match &self.request {
-            Way::Read(flow) => which == Which::Request && flow.holds(),
-            _ => false,
-        };
         // a text has no end of its own but the body's: while it is short, it waits for it as a whole
-        if holds && !end && plan.endpoint == Endpoint::Text && out.len() < PAUSED {
+        let waits = holds && !end && direction == Direction::Request && plan.endpoint == Endpoint::Text;
+        if waits && out.len() < PAUSED {
             self.paused = out;
             return Ok(Action::Pause);
         }
         Ok(Action::Continue)
     }
 
-    /// A body turned out to be none that can be read.
-    fn unreadable(
-        &mut self,
-        which: Which,
-        size: usize,
-        mut out: Vec<u8>,
-        word: &'static str,
-        plan: &Plan,
-    ) -> Result<Action> {
-        let way = if which == Which::Request { &mut self.request } else { &mut self.response };
-        let Way::Read(flow) = way else { return Ok(Action::Continue) };
-        let order = flow.order;
-        // what was decoded can't go on as it is
-        let passes = plan.on_error == OnError::Pass && !flow.decodes();
-        if !order.enforce || passes {
-            flow.rest(&mut out);
-            *way = Way::Open;
-            self.instance.meters.passed(&plan.rule, word);
-            if order.enforce {
-                body::replace(which, size, &out)?;
-            }
-            return Ok(Action::Continue);
-        }
-        self.stop(which, size, out, &Refusal::Unreadable(order.direction, word))
-    }
-
     /// Stops a body that has begun to pass.
-    fn stop(&mut self, which: Which, size: usize, mut out: Vec<u8>, refusal: &Refusal) -> Result<Action> {
-        if which == Which::Response && self.is_event_stream {
+    fn stop(&mut self, direction: Direction, size: usize, mut out: Vec<u8>, refusal: &Refusal) -> Result<Action> {
+        if direction == Direction::Response && self.is_event_stream {
             // a stream ends with an event that says why; what still comes is dropped
             let plan = self.plan.clone();
             let (rule, endpoint) = plan.as_ref().map_or(("", Endpoint::Json), |plan| (&*plan.rule, plan.endpoint));
@@ -256,9 +215,8 @@ impl Exchange {
             self.response = Way::Closed;
             self.refused = true;
             self.instance.meters.blocked(rule, Direction::Response, refusal.word());
-            return body::replace(which, size, &out).map(|()| Action::Continue);
+            return body::replace(Which::Response, size, &out).map(|()| Action::Continue);
         }
-        let direction = if which == Which::Request { Direction::Request } else { Direction::Response };
         Ok(self.refuse(direction, refusal))
     }
 
@@ -282,32 +240,27 @@ impl Exchange {
     }
 
     /// A body ended with trailers: what is held can be sent only where the last callback paused.
-    fn trailers(&mut self, which: Which) -> Result<Action> {
+    fn trailers(&mut self, direction: Direction) -> Result<Action> {
         let Some(plan) = self.plan.clone() else { return Ok(Action::Continue) };
-        let way = if which == Which::Request { &mut self.request } else { &mut self.response };
-        let Way::Read(flow) = way else { return Ok(Action::Continue) };
-        let Some(session) = &mut self.session else { return Ok(Action::Continue) };
-        let paused = self.paused.len();
+        let (way, session) = match direction {
+            Direction::Request => (&mut self.request, &mut self.session),
+            Direction::Response => (&mut self.response, &mut self.session),
+        };
+        let (Way::Read(flow, _), Some(session)) = (way, session) else { return Ok(Action::Continue) };
         let mut out = std::mem::take(&mut self.paused);
-        let read = flow.push(&[], true, &plan, &self.instance.policy, session, &mut out);
-        let order = flow.order;
-        if !order.enforce {
+        let paused = out.len();
+        let fate = flow.push(&[], true, &plan, &self.instance.policy, session, &mut out);
+        let enforce = flow.order().enforce;
+        match fate {
+            Fate::Refused(refusal) => return Ok(self.refuse(direction, &refusal)),
+            Fate::Unread(word) => self.instance.meters.passed(&plan.rule, word),
+            Fate::Passes => {}
+        }
+        let sent = !enforce || out.len() == paused;
+        if sent || (paused > 0 && body::replace(which(direction), paused, &out).is_ok()) {
             return Ok(Action::Continue);
         }
-        if let Err(Unreadable(word)) = read {
-            if plan.on_error == OnError::Pass && !flow.holds() {
-                self.instance.meters.passed(&plan.rule, word);
-                return Ok(Action::Continue);
-            }
-            return Ok(self.refuse(order.direction, &Refusal::Unreadable(order.direction, word)));
-        }
-        if out.len() == paused {
-            return Ok(Action::Continue);
-        }
-        if body::replace(which, paused, &out).is_ok() && paused > 0 {
-            return Ok(Action::Continue);
-        }
-        Ok(self.refuse(order.direction, &Refusal::Unreadable(order.direction, "trailers")))
+        Ok(self.refuse(direction, &Refusal::Unreadable(direction, "trailers")))
     }
 
     /// The host refused a call: where something is guarded, nothing passes.
@@ -357,15 +310,21 @@ impl Exchange {
 }
 
 /// Keeps account of how long bytes are held.
-fn note_held(flow: &mut Flow, instance: &Instance) {
-    match (flow.held_since, flow.holds()) {
-        (None, true) => flow.held_since = Some(milliseconds()),
-        (Some(since), held) => {
-            let at = milliseconds();
-            instance.meters.held(flow.order.direction, at.saturating_sub(since));
-            flow.held_since = held.then_some(at);
-        }
-        (None, false) => {}
+fn note_held(since: &mut Option<u64>, holds: bool, direction: Direction, instance: &Instance) {
+    if since.is_none() && !holds {
+        return;
+    }
+    let at = milliseconds();
+    if let Some(since) = since {
+        instance.meters.held(direction, at.saturating_sub(*since));
+    }
+    *since = holds.then_some(at);
+}
+
+const fn which(direction: Direction) -> Which {
+    match direction {
+        Direction::Request => Which::Request,
+        Direction::Response => Which::Response,
     }
 }
 
@@ -412,10 +371,6 @@ fn is_upgrade(headers: &Pairs) -> bool {
         || headers.get(b":method") == Some(b"CONNECT")
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
-}
-
 fn text(value: Option<&[u8]>) -> String {
     String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
 }
@@ -428,11 +383,11 @@ impl HttpContext for Exchange {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.more(Which::Request, size, end_of_stream).unwrap_or_else(|_| self.failed(Direction::Request))
+        self.more(Direction::Request, size, end_of_stream).unwrap_or_else(|_| self.failed(Direction::Request))
     }
 
     fn on_http_request_trailers(&mut self, _trailers: usize) -> Action {
-        self.trailers(Which::Request).unwrap_or_else(|_| self.failed(Direction::Request))
+        self.trailers(Direction::Request).unwrap_or_else(|_| self.failed(Direction::Request))
     }
 
     fn on_http_response_headers(&mut self, _headers: usize, end_of_stream: bool) -> Action {
@@ -440,11 +395,11 @@ impl HttpContext for Exchange {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.more(Which::Response, size, end_of_stream).unwrap_or_else(|_| self.failed(Direction::Response))
+        self.more(Direction::Response, size, end_of_stream).unwrap_or_else(|_| self.failed(Direction::Response))
     }
 
     fn on_http_response_trailers(&mut self, _trailers: usize) -> Action {
-        self.trailers(Which::Response).unwrap_or_else(|_| self.failed(Direction::Response))
+        self.trailers(Direction::Response).unwrap_or_else(|_| self.failed(Direction::Response))
     }
 
     fn on_log(&mut self) {

@@ -1,6 +1,7 @@
 //! `make bench`: what the filters cost in a real Envoy. Beside each run no filter, an empty one, and one that makes the same
 //! host calls and decides nothing; README.md says how to read the figures.
 
+mod bodies;
 mod calls;
 mod canary;
 mod egress;
@@ -10,8 +11,10 @@ mod hold;
 mod load;
 mod machine;
 mod measure;
+mod pump;
 mod report;
 mod scene;
+mod text;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,7 +48,10 @@ struct Arguments {
     /// The module of egress-audit; without, dist/egress-audit.wasm.
     #[arg(long, value_name = "FILE")]
     egress_audit: Option<PathBuf>,
-    /// Where bench_empty.wasm and bench_same_calls.wasm are; without, wasm32-wasip1/release in cargo's target directory.
+    /// The module of pii-redactor; without, dist/pii-redactor.wasm.
+    #[arg(long, value_name = "FILE")]
+    pii_redactor: Option<PathBuf>,
+    /// Where bench_empty.wasm, bench_same_calls.wasm and bench_body_copy.wasm are; without, wasm32-wasip1/release in cargo's target directory.
     #[arg(long)]
     filters: Option<PathBuf>,
     /// One more build of the filter to run side by side, such as the one before a change. May be given several times.
@@ -63,7 +69,10 @@ struct Arguments {
     /// One start and a few short rounds, to see that all of it runs. Its figures mean little.
     #[arg(long)]
     quick: bool,
-    /// Only the direct responses with a matching rule, which the floors are about.
+    /// The size of a body for pii-redactor.
+    #[arg(long, default_value_t = 100)]
+    megabytes: usize,
+    /// Only what the floors are about: direct responses with a matching rule, and bodies of prose.
     #[arg(long)]
     floors_only: bool,
     /// Writes the report to a file too.
@@ -80,6 +89,7 @@ enum Subject {
     CanaryRouter,
     FlagHeaders,
     EgressAudit,
+    PiiRedactor,
 }
 
 impl Subject {
@@ -88,6 +98,7 @@ impl Subject {
             Self::CanaryRouter => "canary-router",
             Self::FlagHeaders => "flag-headers",
             Self::EgressAudit => "egress-audit",
+            Self::PiiRedactor => "pii-redactor",
         }
     }
 }
@@ -105,6 +116,11 @@ impl Arguments {
         Plan { starts: self.starts.max(1), rounds: self.rounds.max(1), requests: self.requests.max(1) }
     }
 
+    /// How large a body is, in megabytes.
+    fn body(&self) -> usize {
+        if self.quick { 20 } else { self.megabytes.max(1) }
+    }
+
     fn binary(&self) -> Result<PathBuf> {
         let list = std::env::var_os("ENVOY_BINARIES").unwrap_or_default();
         let listed = std::env::split_paths(&list).find(|path| !path.as_os_str().is_empty());
@@ -118,6 +134,7 @@ impl Arguments {
             Subject::CanaryRouter => &self.canary_router,
             Subject::FlagHeaders => &self.flag_headers,
             Subject::EgressAudit => &self.egress_audit,
+            Subject::PiiRedactor => &self.pii_redactor,
         };
         let built = || harness::workspace_root().join(format!("dist/{}.wasm", subject.name()));
         existing(given.clone().unwrap_or_else(built))
@@ -132,7 +149,10 @@ impl Arguments {
 
     /// Those to measure, in the order that the report counts on.
     fn contenders(&self, subject: Subject) -> Result<Vec<Contender>> {
-        let same_calls = self.bench_filter("bench_same_calls.wasm")?;
+        let same_calls = self.bench_filter(match subject {
+            Subject::PiiRedactor => "bench_body_copy.wasm",
+            _ => "bench_same_calls.wasm",
+        })?;
         let (same_calls, of): (_, fn(&Path) -> Filter) = match subject {
             Subject::CanaryRouter => (canary::same_calls(&same_calls), |wasm| canary::filter(wasm, canary::RULES)),
             Subject::FlagHeaders => {
@@ -141,6 +161,7 @@ impl Arguments {
             Subject::EgressAudit => {
                 (egress::same_calls(&same_calls), |wasm| egress::filter(wasm, egress::RULES, Told::Folded))
             }
+            Subject::PiiRedactor => (Filter::bare(same_calls), |wasm| bodies::filter(wasm, "enforce")),
         };
         let contender = |name: &str, filter: Filter| Contender { name: name.to_owned(), filter };
         let mut contenders = vec![
@@ -152,6 +173,10 @@ impl Arguments {
         if subject == Subject::EgressAudit {
             let each = egress::filter(&self.module(subject)?, egress::RULES, Told::Each);
             contenders.push(contender("egress-audit, an event for each", each));
+        }
+        if subject == Subject::PiiRedactor {
+            let copy = self.bench_filter("bench_body_copy.wasm")?;
+            contenders.extend(bodies::beside(&copy, &self.module(subject)?));
         }
         for (name, file) in &self.also {
             contenders.push(contender(name, of(&existing(file.clone())?)));
@@ -213,10 +238,11 @@ fn run(arguments: &Arguments) -> Result<bool> {
             Subject::CanaryRouter => bench.canary_router(&mut world)?,
             Subject::FlagHeaders => bench.flag_headers(&mut world)?,
             Subject::EgressAudit => bench.egress_audit(&mut world)?,
+            Subject::PiiRedactor => bench.pii_redactor(&world)?,
         };
         met &= floors.iter().all(|floor| floor.met);
         text.push_str(&format!(
-            "# {} in Envoy {}\n\n{}; {}. Load average before the run: {busy}.\n{}. {} starts × {} rounds × {} requests \
+            "# {} in Envoy {}\n\n{}; {}. Load average before the run: {busy}.\n{}. {} starts × {} rounds × {} \
              through each filter, in turns. Medians, quartiles in brackets; ratios and differences are taken within a \
              round.\n\n{}\n{tables}\n",
             subject.name(),
@@ -226,7 +252,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
             world.cores.told(),
             plan.starts,
             plan.rounds,
-            plan.requests,
+            bench.turn(),
             report::floor_lines(&floors),
         ));
     }
@@ -322,6 +348,21 @@ impl Bench<'_> {
             }
         }
         Ok((floors, text + &report::size_table(&self.contenders)))
+    }
+
+    fn pii_redactor(&self, world: &World) -> Result<(Vec<Floor>, String)> {
+        let (size, all) = (self.arguments.body() * 1_000_000, !self.arguments.floors_only);
+        let outcome = self.runtime.block_on(bodies::measure(world, &self.contenders, self.plan, size, all))?;
+        let tables = outcome.tables(&self.contenders) + &report::size_table(&self.contenders);
+        Ok((outcome.floors(&self.contenders), tables))
+    }
+
+    /// What goes through a filter in a round.
+    fn turn(&self) -> String {
+        match self.subject {
+            Subject::PiiRedactor => "one body of each kind".into(),
+            _ => format!("{} requests", self.plan.requests),
+        }
     }
 
     /// The table of each scene.

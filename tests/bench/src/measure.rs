@@ -35,30 +35,41 @@ pub(crate) struct Contender {
     pub(crate) filter: Filter,
 }
 
-/// What came of one scene: for each contender, microseconds of CPU per request in each round.
+/// For each contender, what it cost in each round.
 #[derive(Clone, Debug)]
-pub(crate) struct Measured {
-    pub(crate) scene: Scene,
-    pub(crate) costs: Vec<Vec<f64>>,
-}
+pub(crate) struct Costs(pub(crate) Vec<Vec<f64>>);
 
-impl Measured {
+impl Costs {
+    /// Takes what a round has cost, in the order of the contenders; a round that does not count leaves nothing.
+    pub(crate) fn add(&mut self, costs: &[f64], counts: bool) {
+        if counts {
+            self.0.iter_mut().zip(costs).for_each(|(all, cost)| all.push(*cost));
+        }
+    }
+
     /// A contender's cost.
     pub(crate) fn cost(&self, contender: usize) -> Option<Summary> {
-        Summary::of(self.costs.get(contender)?.iter().copied())
+        Summary::of(self.0.get(contender)?.iter().copied())
     }
 
     /// A contender's cost over another's, round by round.
     pub(crate) fn ratio(&self, contender: usize, over: usize) -> Option<Summary> {
-        let (costs, others) = (self.costs.get(contender)?, self.costs.get(over)?);
+        let (costs, others) = (self.0.get(contender)?, self.0.get(over)?);
         Summary::of(costs.iter().zip(others).map(|(cost, other)| cost / other))
     }
 
-    /// What a contender costs more than another, in microseconds, round by round.
+    /// What a contender costs more than another, round by round.
     pub(crate) fn difference(&self, contender: usize, over: usize) -> Option<Summary> {
-        let (costs, others) = (self.costs.get(contender)?, self.costs.get(over)?);
+        let (costs, others) = (self.0.get(contender)?, self.0.get(over)?);
         Summary::of(costs.iter().zip(others).map(|(cost, other)| cost - other))
     }
+}
+
+/// What came of one scene: microseconds of CPU per request.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    pub(crate) scene: Scene,
+    pub(crate) costs: Costs,
 }
 
 /// Measures all contenders side by side in each scene.
@@ -68,7 +79,7 @@ pub(crate) async fn measure(
     scenes: &[Scene],
     plan: Plan,
 ) -> Result<Vec<Measured>> {
-    let nothing = |scene: &Scene| Measured { scene: *scene, costs: vec![Vec::new(); contenders.len()] };
+    let nothing = |scene: &Scene| Measured { scene: *scene, costs: Costs(vec![Vec::new(); contenders.len()]) };
     let mut measured: Vec<Measured> = scenes.iter().map(nothing).collect();
     for start in 1..=plan.starts {
         let mut proxies = Vec::new();
@@ -87,9 +98,7 @@ pub(crate) async fn measure(
                     let name = contenders.get(place).map_or("", |contender| &contender.name);
                     Error::new(format!("{name}, {}: {error}", scene.title()))
                 })?;
-                if round > 0 {
-                    measured[place].costs.iter_mut().zip(costs).for_each(|(all, cost)| all.push(cost));
-                }
+                measured[place].costs.add(&costs, round > 0);
             }
         }
     }
@@ -119,7 +128,7 @@ fn turn_of(envoy: &Envoy, lane: &mut Lane, requests: usize) -> Result<Duration> 
 }
 
 /// CPU time, user and system, of the threads that serve requests. The main thread's and V8's compilers' is not a request's.
-fn worker_time(envoy: &Envoy) -> Result<Duration> {
+pub(crate) fn worker_time(envoy: &Envoy) -> Result<Duration> {
     let usage = envoy.usage().ok_or_else(|| Error::new("Envoy is gone, or /proc does not tell what it used"))?;
     let workers = usage.threads.iter().filter(|(name, _)| name.starts_with("wrk:worker"));
     Ok(workers.map(|(_, time)| *time).sum())

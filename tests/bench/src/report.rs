@@ -42,7 +42,7 @@ mod egress {
 /// One demand and whether it is met.
 pub(crate) struct Floor {
     pub(crate) met: bool,
-    line: String,
+    pub(crate) line: String,
 }
 
 /// What is demanded of canary-router, against what was measured.
@@ -53,7 +53,7 @@ pub(crate) fn canary_floors(measured: &[Measured], contenders: &[Contender]) -> 
     // without a token Envoy itself does less, so that a filter's share is largest there
     for direct in measured.iter().filter(|measured| Scene::DIRECT.contains(&measured.scene)) {
         for (over, limit, name) in limits {
-            let Some(ratio) = direct.ratio(MEASURED, over) else { continue };
+            let Some(ratio) = direct.costs.ratio(MEASURED, over) else { continue };
             let line = format!("at most {limit} times {name}: {ratio:.3} ({})", direct.scene.title().to_lowercase());
             floors.push(Floor { met: ratio.median <= limit, line });
         }
@@ -66,7 +66,7 @@ pub(crate) fn canary_floors(measured: &[Measured], contenders: &[Contender]) -> 
 pub(crate) fn flags_floors(measured: &[Measured], contenders: &[Contender], held: Option<&Held>) -> Vec<Floor> {
     let mut floors = Vec::new();
     for direct in measured.iter().filter(|measured| Scene::DIRECT.contains(&measured.scene)) {
-        let Some(decides) = direct.difference(MEASURED, SAME_CALLS) else { continue };
+        let Some(decides) = direct.costs.difference(MEASURED, SAME_CALLS) else { continue };
         let (limit, scene) = (flags::OVER_SAME_CALLS, direct.scene.title().to_lowercase());
         let line = format!("decides in at most {limit} µs, beside the same host calls: {decides:.1} ({scene})");
         floors.push(Floor { met: decides.median <= limit, line });
@@ -89,7 +89,7 @@ pub(crate) fn egress_floors(measured: &[Measured], contenders: &[Contender]) -> 
     ];
     for direct in measured.iter().filter(|measured| Scene::DIRECT.contains(&measured.scene)) {
         for (place, limit, what) in limits {
-            let Some(ratio) = direct.ratio(place, EMPTY) else { continue };
+            let Some(ratio) = direct.costs.ratio(place, EMPTY) else { continue };
             let scene = direct.scene.title().to_lowercase();
             let line = format!("at most {limit} times the empty filter {what}: {ratio:.3} ({scene})");
             floors.push(Floor { met: ratio.median <= limit, line });
@@ -99,7 +99,7 @@ pub(crate) fn egress_floors(measured: &[Measured], contenders: &[Contender]) -> 
     floors
 }
 
-fn size_floor(contenders: &[Contender], limit: u64) -> Option<Floor> {
+pub(crate) fn size_floor(contenders: &[Contender], limit: u64) -> Option<Floor> {
     let size = contenders.get(MEASURED).and_then(size)?;
     let line = format!("module under {} kB: {:.1}", limit / 1000, size as f64 / 1000.0);
     Some(Floor { met: size < limit, line })
@@ -116,9 +116,9 @@ pub(crate) fn scene_table(measured: &Measured, contenders: &[Contender], calls: 
     text.push_str("| filter | µs of CPU per request | × no filter | × empty | × same calls | µs over same calls |\n");
     text.push_str("|---|---|---|---|---|---|\n");
     for (place, contender) in contenders.iter().enumerate() {
-        let over = |other: usize| shown(measured.ratio(place, other).filter(|_| other < place), 3);
-        let more = shown(measured.difference(place, SAME_CALLS).filter(|_| SAME_CALLS < place), 1);
-        let cost = shown(measured.cost(place), 1);
+        let over = |other: usize| shown(measured.costs.ratio(place, other).filter(|_| other < place), 3);
+        let more = shown(measured.costs.difference(place, SAME_CALLS).filter(|_| SAME_CALLS < place), 1);
+        let cost = shown(measured.costs.cost(place), 1);
         let (none, empty, same) = (over(NO_FILTER), over(EMPTY), over(SAME_CALLS));
         // writing to a string cannot fail
         let _ = writeln!(text, "| {} | {cost} | {none} | {empty} | {same} | {more} |", contender.name);
@@ -131,8 +131,8 @@ pub(crate) fn growth_table(measured: &Measured, contenders: &[Contender]) -> Str
     let mut text = format!("## By number of rules, the last of which matches\n\n{}.\n\n", measured.scene.title());
     text.push_str("| filter | µs of CPU per request | × same calls |\n|---|---|---|\n");
     for (place, contender) in contenders.iter().enumerate() {
-        let ratio = shown(measured.ratio(place, 0).filter(|_| place > 0), 3);
-        let _ = writeln!(text, "| {} | {} | {ratio} |", contender.name, shown(measured.cost(place), 1));
+        let ratio = shown(measured.costs.ratio(place, 0).filter(|_| place > 0), 3);
+        let _ = writeln!(text, "| {} | {} | {ratio} |", contender.name, shown(measured.costs.cost(place), 1));
     }
     text
 }
@@ -143,9 +143,9 @@ pub(crate) fn ways_table(measured: &Measured, ways: &[&str]) -> String {
     text.push_str("| set | flag-headers | same calls | over same calls | × the first |\n|---|---|---|---|---|\n");
     for (number, way) in ways.iter().enumerate() {
         let (same_calls, place) = (2 * number, 2 * number + 1);
-        let (cost, floor) = (shown(measured.cost(place), 1), shown(measured.cost(same_calls), 1));
-        let more = shown(measured.difference(place, same_calls), 1);
-        let ratio = shown(measured.ratio(place, 1).filter(|_| number > 0), 3);
+        let (cost, floor) = (shown(measured.costs.cost(place), 1), shown(measured.costs.cost(same_calls), 1));
+        let more = shown(measured.costs.difference(place, same_calls), 1);
+        let ratio = shown(measured.costs.ratio(place, 1).filter(|_| number > 0), 3);
         let _ = writeln!(text, "| {way} | {cost} | {floor} | {more} | {ratio} |");
     }
     text
@@ -162,7 +162,7 @@ pub(crate) fn size_table(contenders: &[Contender]) -> String {
     text
 }
 
-fn shown(figure: Option<Summary>, digits: usize) -> String {
+pub(crate) fn shown(figure: Option<Summary>, digits: usize) -> String {
     figure.map_or(String::new(), |figure| format!("{figure:.digits$}"))
 }
 

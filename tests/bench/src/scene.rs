@@ -137,7 +137,8 @@ impl Filter {
         Self { wasm: Some(wasm), ..Self::default() }
     }
 
-    fn plugin(&self, unmatched: bool) -> Option<WasmPlugin> {
+    /// The plugin, or the one for requests that no rule is for.
+    pub(crate) fn plugin(&self, unmatched: bool) -> Option<WasmPlugin> {
         let config = self.unmatched.as_ref().filter(|_| unmatched).unwrap_or(&self.config);
         // one name for each configuration: two listeners with the same plugin share what Envoy fetches
         let name = if unmatched { "unmatched" } else { "matched" };

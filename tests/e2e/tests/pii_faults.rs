@@ -324,3 +324,21 @@ async fn a_broken_configuration_refuses_what_it_would_guard_and_nothing_else() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_more_than_is_allowed_is_dealt_with_as_what_cannot_be_read() {
+    let limits = json!({"maxValues": 2, "maxEventBytes": 4096});
+    each(Setup::new(with(config("enforce"), "/limits", limits)), async |sidecar: Sidecar| {
+        let answer = sidecar.ask(&post(CHAT, &chat("a@example.com b@example.com a@example.com"))).await;
+        assert_eq!(answer.status, 200);
+        let answer = sidecar.ask(&post(CHAT, &chat("a@example.com b@example.com c@example.com"))).await;
+        assert_eq!((answer.status, answer.json().unwrap()["error"]["code"].as_str()), (422, Some("too_many_values")));
+        let long = format!("data: {{\"a\": \"{}\"}}\n\n", "word ".repeat(2000));
+        let reply = Reply::new(200).header("content-type", "text/event-stream").piece("data: {}\n\n").piece(long);
+        sidecar.ai.upstream.respond(move |_| reply.clone());
+        let answer = sidecar.ask(&post(CHAT, &chat("hi"))).await.text();
+        assert!(answer.starts_with("data: {}\n\n") && answer.contains("\"code\":\"event_too_long\""), "{answer}");
+        sidecar.assert_whole(&[]).await;
+    })
+    .await;
+}

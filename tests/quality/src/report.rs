@@ -92,7 +92,7 @@ impl Contest<'_> {
             );
         }
         text + "\nWritten by `make bench-quality`; README.md says what is in the set and how it is counted. The set is \
-                made up, by those who wrote the detectors: these figures compare builds, show what is weak, and are no promise \
+                made up, by the project that the detectors are of: these figures compare builds, show what is weak, and are no promise \
                 about your texts.\n\n"
     }
 

@@ -187,6 +187,10 @@ impl Events {
         if start == end {
             return Ok(());
         }
+        // the same whether it came at once or in pieces
+        if end - start > self.longest {
+            return Err(Malformed::Long);
+        }
         self.held.push_back(start);
         if silent && data.len() <= 1 {
             if let Some(range) = data.first() {

@@ -13,6 +13,7 @@ pub mod detectors;
 pub mod escape;
 pub mod events;
 pub mod field;
+pub mod flow;
 pub mod gate;
 pub mod json;
 pub mod lint;

@@ -2,12 +2,15 @@
 
 use std::rc::Rc;
 
+use filter_request::Request;
+
 use crate::{
     body::Format,
     config::{Action as Side, Mode, OnError},
     detect::Patterns,
     detectors::{Custom, Detectors},
     events::Framing,
+    refusal::Refusal,
     rules::{Chosen, Endpoint, JsonPath, Settings},
     session::{Action, Direction, Order, Session},
     vault::Vault,
@@ -96,12 +99,14 @@ pub struct Plan {
     pub on_error: OnError,
     /// Which values are text; none for those of the API.
     pub paths: Rc<[JsonPath]>,
+    /// Whether the answer may be an array of answers, each of which comes when it is there.
+    streams_elements: bool,
 }
 
 impl Plan {
     /// What a rule means for a request.
     #[must_use]
-    pub fn of(chosen: &Chosen<'_>) -> Self {
+    pub fn of(chosen: &Chosen<'_>, request: &Request<'_>) -> Self {
         let order = |direction, side: Side| {
             let all = match side {
                 Side::Pass => return None,
@@ -122,6 +127,7 @@ impl Plan {
             response: order(Direction::Response, chosen.response),
             on_error: chosen.on_error,
             paths: chosen.paths.into(),
+            streams_elements: chosen.endpoint == Endpoint::Gemini && asks_for_elements(request),
         }
     }
 
@@ -129,6 +135,13 @@ impl Plan {
     #[must_use]
     pub fn enforces(&self) -> bool {
         self.mode == Mode::Enforce
+    }
+
+    /// The answer to what can't be read, for the reason that the word says; none where it passes.
+    #[must_use]
+    pub fn refuses_unreadable(&self, order: Order, word: &'static str) -> Option<Refusal> {
+        let refuses = order.enforce && self.on_error == OnError::Block;
+        refuses.then_some(Refusal::Unreadable(order.direction, word))
     }
 
     /// The form of a request's body.
@@ -145,17 +158,13 @@ impl Plan {
     ///
     /// # Errors
     /// When nobody knows what it is.
-    pub fn response_format(
-        &self,
-        content_type: Option<&[u8]>,
-        streams_elements: bool,
-    ) -> Result<Option<Format>, UnknownFormat> {
+    pub fn response_format(&self, content_type: Option<&[u8]>) -> Result<Option<Format>, UnknownFormat> {
         let Some(written) = content_type else { return Ok(Some(Format::Unknown)) };
         let kind = written.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
         Ok(Some(match kind.as_slice() {
             b"text/event-stream" => Format::Events(Framing::ServerSent),
             kind if is_lines(kind) => Format::Events(Framing::Lines),
-            b"application/json" if streams_elements => Format::Elements,
+            b"application/json" if self.streams_elements => Format::Elements,
             b"application/json" | b"text/json" => Format::Json,
             kind if kind.ends_with(b"+json") => Format::Json,
             b"" | b"text/plain" => Format::Unknown,
@@ -171,6 +180,12 @@ impl Plan {
 /// An answer's content type is none that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownFormat;
+
+/// Whether Gemini is asked for an array of answers.
+fn asks_for_elements(request: &Request<'_>) -> bool {
+    let contains = |text: &[u8], part: &[u8]| text.windows(part.len()).any(|window| window == part);
+    contains(request.path, b"streamGenerateContent") && !contains(request.query, b"alt=sse")
+}
 
 fn is_lines(content_type: &[u8]) -> bool {
     let kind = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();

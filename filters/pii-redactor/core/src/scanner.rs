@@ -19,8 +19,9 @@ pub struct Scanner {
     text: Text,
     /// The next place to be asked.
     at: usize,
-    /// Values that others may still overlap.
+    /// Values that others may still overlap, and from where to where they reach.
     open: Vec<Hit>,
+    reach: Option<(usize, usize)>,
     found: Vec<Found>,
     new: Vec<Hit>,
 }
@@ -31,6 +32,7 @@ impl Scanner {
         self.text.begin(context);
         self.at = self.text.bytes().len();
         self.open.clear();
+        self.reach = None;
     }
 
     /// Says that what comes next stands elsewhere in the body.
@@ -62,7 +64,7 @@ impl Scanner {
         let length = self.text.bytes().len();
         while self.at < length {
             // where values are open, what follows them ends them
-            let end = self.open.iter().map(|hit| hit.end).max().map_or(length, |end| end.min(length).max(self.at + 1));
+            let end = self.reach.map_or(length, |(_, end)| end.min(length).max(self.at + 1));
             self.at = detectors.next_place(self.text.bytes(), self.at, end);
             if self.at < end {
                 if !self.ask(detectors, whole) {
@@ -80,16 +82,17 @@ impl Scanner {
     /// Where in the body what is not certain begins; none where all is.
     #[must_use]
     pub fn held_from(&self) -> Option<u64> {
-        let first = self.open.iter().map(|hit| hit.start).min().unwrap_or(self.at).min(self.at);
+        let first = self.reach.map_or(self.at, |(start, _)| start.min(self.at));
         self.text.raw_start_from(first).or_else(|| self.text.partial())
     }
 
     /// Drops text that is not needed any more. Places told before mean nothing after.
     pub fn tidy(&mut self) {
-        let first = self.open.iter().map(|hit| hit.start).min().unwrap_or(self.at).min(self.at);
+        let first = self.reach.map_or(self.at, |(start, _)| start.min(self.at));
         let gone = self.text.drop_before(first);
         if gone > 0 {
             self.at -= gone;
+            self.reach = self.reach.map(|(start, end)| (start - gone, end - gone));
             for hit in &mut self.open {
                 hit.start -= gone;
                 hit.end -= gone;
@@ -105,17 +108,22 @@ impl Scanner {
         if view.short() {
             return false;
         }
-        let bytes = self.text.bytes();
-        self.open.extend(self.new.iter().filter(|hit| hit.end > hit.start && detectors.counts(bytes, hit)));
+        for hit in &self.new {
+            if hit.end > hit.start && detectors.counts(self.text.bytes(), hit) {
+                let (start, end) = self.reach.unwrap_or((hit.start, hit.end));
+                self.reach = Some((start.min(hit.start), end.max(hit.end)));
+                self.open.push(*hit);
+            }
+        }
         true
     }
 
     /// Tells the values that nothing can overlap any more.
     fn close(&mut self, whole: bool, hits: &mut Vec<Hit>) {
-        let Some(end) = self.open.iter().map(|hit| hit.end).max() else { return };
-        let start = self.open.iter().map(|hit| hit.start).min().unwrap_or(end);
+        let Some((start, end)) = self.reach else { return };
         if whole || self.at >= end || self.at.saturating_sub(start) > CHAIN {
             resolve(&mut self.open, hits);
+            self.reach = None;
         }
     }
 }
@@ -124,8 +132,11 @@ impl Scanner {
 fn resolve(open: &mut Vec<Hit>, hits: &mut Vec<Hit>) {
     let placeholders: Vec<Hit> = open.iter().filter(|hit| hit.kind == Kind::Placeholder).copied().collect();
     if !placeholders.is_empty() {
-        // what stands for a value is no part of another
-        open.retain(|hit| hit.kind == Kind::Placeholder || !placeholders.iter().any(|other| overlaps(hit, other)));
+        // what stands for a value is no part of another; they are in their order, and none overlaps another
+        open.retain(|hit| {
+            let next = placeholders.partition_point(|other| other.end <= hit.start);
+            hit.kind == Kind::Placeholder || !placeholders.get(next).is_some_and(|other| overlaps(hit, other))
+        });
     }
     open.sort_by_key(|hit| (hit.start, core::cmp::Reverse(hit.end)));
     let mut best: Option<(Hit, Hit)> = None;

@@ -836,3 +836,129 @@ mod properties {
         }
     }
 }
+
+/// Names in code are joined words: the last ones count.
+#[test]
+fn the_end_of_a_name_in_code_names_a_number() {
+    assert_marked(
+        Entity::UsSsn,
+        &[
+            "employeeSsn: <219099999>",
+            "employeeSSN: <219099999>",
+            "\"customerSocialSecurityNumber\": \"<219 09 9999>\"",
+            "classn: 219099999",
+            "EMPLOYEESSN: 219099999",
+            "employeeSsnx: 219099999",
+        ],
+    );
+    assert_marked(Entity::NationalPhone, &["{\"userPhone\":\"<0171 5540659>\"}", "{\"microphone\":\"0171 5540659\"}"]);
+    assert_marked(Entity::DateOfBirth, &["{\"customerDob\":\"<1985-03-12>\"}", "{\"snafudob\":\"1985-03-12\"}"]);
+    assert_marked(Entity::BrCnpj, &["companyCnpj=<46463632000273>"]);
+    assert_marked(Entity::BrCpf, &["documentoCpf=<11144477735>"]);
+    assert_marked(Entity::CreditCard, &["lastOrderId: 4111111111111111"]);
+}
+
+#[test]
+fn another_number_is_named_in_the_same_sentence() {
+    assert_marked(
+        Entity::UsSsn,
+        &[
+            "Thanks for your order. <219-09-9999>",
+            "Is it on the invoice? <219-09-9999>",
+            "status=order; <219-09-9999>",
+            "my order\n<219-09-9999>",
+            "order no. 219-09-9999",
+            "order: 219-09-9999",
+            "report_862-45-9164.pdf",
+            "ssn_<862-45-9164>",
+        ],
+    );
+    assert_marked(
+        Entity::CreditCard,
+        &[
+            "order. <4111111111111111>",
+            "order, 4111111111111111",
+            "Tracking number: 9424 5690 3675 9441 6155 42",
+            "5690 <4111 1111 1111 1111> 12/27",
+        ],
+    );
+    assert_marked(Entity::UsSsn, &["my ssn for the order. <219099999>"]);
+}
+
+#[test]
+fn the_nearest_field_has_the_number() {
+    assert_marked(
+        Entity::BankAccount,
+        &[
+            "account_number: <641011347390>, telephone: 0101405091",
+            "{\"phone\":\"0101405091\",\"account_number\":\"<641011347390>\"}",
+            "account number of the holder: <641011347390>",
+        ],
+    );
+    assert_marked(
+        Entity::NationalPhone,
+        &[
+            "account_number: 641011347390, telephone: <0101405091>",
+            "phone orders: 48213377",
+            "phone\ns3://bucket-3633/2026/03/02/part",
+            "phone: x/0171-5540659",
+            "tel-<0171 5540659>",
+        ],
+    );
+    assert_marked(
+        Entity::DateOfBirth,
+        &[
+            "{\"dob\":\"<1985-03-12>\",\"created\":\"2026-03-02\"}",
+            "{\"birthDate\":\"<1985-03-12>T00:00:00Z\",\"created\":\"2026-03-02T10:11:12Z\"}",
+            "{\"created\":\"2026-03-02\",\"dob\":\"<1985-03-12>\"}",
+            "born in Berlin since 2026-03-02",
+        ],
+    );
+}
+
+/// Short words (`do`, `é`) don't count among the five.
+#[test]
+fn names_may_stand_further_off_and_in_more_words() {
+    assert_marked(Entity::BrCpf, &["O CPF do titular do cliente é <11144477735>, obrigado."]);
+    assert_marked(Entity::AuTfn, &["Here's the Tax File No. you asked for: <123 456 782>"]);
+    assert_marked(Entity::EsNif, &["> Spanish tax number?\n<12345678z>"]);
+    assert_marked(
+        Entity::UsSsn,
+        &[
+            "social: <312601006>",
+            "update the social to <415048541>",
+            "my social (<260046438>)",
+            "número de seguro social: <778691890>",
+            "social media reach 312601006",
+            "social media: 312601006",
+            "one two three four five six ssn a b c d e f g h 312601006",
+        ],
+    );
+}
+
+#[test]
+fn more_licences_and_passports() {
+    assert_marked(
+        Entity::DrivingLicence,
+        &[
+            "driver_license: <A96471396378>",
+            "license number <I134-2439-4540>",
+            "licence_number=<N529-752-82-800-2>",
+            "dl_number: <L47807945795>",
+            "{\"numero_permis\":\"<111101529666>\"}",
+            "permis : <043491360148>",
+            "A96471396378",
+            "license: 188588450",
+        ],
+    );
+    assert_marked(
+        Entity::Passport,
+        &[
+            "reisepass_nr: <F6GPTNTF4>",
+            "passport number <CMPZ0XVV4>",
+            "F6GPTNTF4",
+            "passport reference ABRAHAM42",
+            "passport CMPZFXVV4",
+        ],
+    );
+}

@@ -907,3 +907,90 @@ proptest::proptest! {
         assert_no_split_matters(&text, MINE.into_iter().collect());
     }
 }
+
+#[test]
+fn hexadecimal_tokens_beside_a_name_are_secrets() {
+    let token = ["944bb92ce00b2059", "3fa8ee3073eefc99"].concat();
+    finds(Entity::Secret, &format!("access_token={token} status=200"), &token);
+    finds(Entity::Secret, &format!("\"API_TOKEN\": \"{}\"", &token[..24]), &token[..24]);
+    finds_none(
+        Entity::Secret,
+        &[&format!("commit={token}"), "token=deadbeefdeadbeef", "token=abababab1abababab", "token=1234567890123456"],
+    );
+}
+
+#[test]
+fn a_value_in_a_sentence_is_told_by_its_looks() {
+    let random = &RANDOM[2..18];
+    for (before, behind) in [
+        ("can you check my password ", " pls"),
+        ("We have API key ", " on file, is that right?"),
+        ("Set the admin password to ", ", then restart."),
+        ("my access token (", ")."),
+        ("the API key \"", "\" was rejected."),
+        ("Le mot de passe du client est ", "."),
+        ("Mi contrase\u{f1}a es ", "."),
+        ("El contrase\u{f1}a del cliente es ", ", gracias."),
+        ("Das Passwort lautet ", "."),
+        ("A senha da cliente \u{e9} ", "."),
+        ("Here's the API token you asked for: ", " I tried it"),
+        ("what's the password?\n[10:43] Ana: ", ""),
+        ("What is your API token?\nCustomer: ", "\nAgent: Thanks"),
+    ] {
+        let text = format!("{before}{random}{behind}");
+        finds(Entity::Secret, &text, random);
+        assert_no_split_matters(&text, [Entity::Secret].into_iter().collect());
+    }
+    let made_up = ["p%nYU9", "mReUyH9E"].concat();
+    finds(Entity::Secret, &format!("set the password to {made_up}, then restart"), &made_up);
+    finds(Entity::Secret, "> password?\nBerlin5829?!", "Berlin5829?!");
+    finds_none(
+        Entity::Secret,
+        &[
+            "I forgot my password Yesterday",
+            "reset the password to Office365",
+            "reset the password to something better",
+            "my password (see PasswordPolicy2024)",
+            "Forgot your password?\nWindows10 shows a link",
+            "Forgot your password?\nClick here",
+            "Forgot your password? Berlin5829",
+            "the API key base64UrlEncoded is",
+            "an access token issued in 2024-05-06T10:11:12Z",
+            "password field in LoginForm2.tsx",
+            "le code de passe du client est long",
+            "contrase\u{f1}as: 12",
+            "the token usage of gpt-4o-2024-08-06 is",
+            "my password 12345678",
+        ],
+    );
+}
+
+#[test]
+fn keys_may_begin_with_any_sign_of_base64() {
+    let account = format!("//{}", &KEY_64[2..]);
+    finds(Entity::AzureKey, &format!("AccountName=x;AccountKey={account};EndpointSuffix=y"), &account);
+    let secret = ["+QYrWNdOYaD66rmd0zG0", "A7jChsY/uyn1CRcuIEAK"].concat();
+    finds(Entity::AwsKey, &format!("export AWS_SECRET_ACCESS_KEY=\"{secret}\""), &secret);
+    finds(Entity::AwsKey, &format!("{{\"secretAccessKey\": \"{secret}\"}}"), &secret);
+    let plain = format!("k{}", &secret[1..]);
+    finds(Entity::AwsKey, &format!("Here's the secret access key you asked for: {plain} We"), &plain);
+    finds_none(Entity::AwsKey, &[&format!("export ACCESS_KEY=\"{secret}\""), &format!("blob \"{plain}\"")]);
+    finds_none(Entity::Secret, &["token_key=/var/run/secrets/kubernetes.io/serviceaccount/token", "api_key=/etc/app/keys/a1b2c3d4e5f60718/key"]);
+}
+
+#[test]
+fn masks_are_no_tokens() {
+    let masks = [("gh", "p_", 36, "x"), ("gl", "pat-", 20, "x"), ("AK", "IA", 16, "X"), ("xo", "xb-1", 30, "*")];
+    for (first, second, count, mask) in masks {
+        let text = format!("{first}{second}{}", mask.repeat(count));
+        assert_eq!(found_of(&text, &MINE), [], "{text}");
+    }
+}
+
+#[test]
+fn the_number_of_a_section_is_no_address() {
+    finds_none(Entity::IpAddress, &["9.12.4.7. Scope\nThis chapter", "end.\n3.6.9.5. Scope"]);
+    finds(Entity::IpAddress, "Log in at 9.12.4.7. Scope", "9.12.4.7");
+    finds(Entity::IpAddress, "93.184.4.7. Then", "93.184.4.7");
+    finds(Entity::IpAddress, "9.12.4.7 said", "9.12.4.7");
+}

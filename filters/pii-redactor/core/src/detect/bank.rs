@@ -5,12 +5,12 @@
 //! digits, weights 3, 7, 1).
 
 use super::checksum::{is_luhn, is_uniform, mod97, weighted};
-use super::form::{Place, Rule, Rules, Written, continues, is_named, is_other, read, stops};
+use super::form::{FIELDS, Names, Place, Rule, Rules, Written, is_named, is_other, is_within_other, read, stops};
 use super::{Entity, EntitySet, Found, View, Word};
 
 const KINDS: &[Entity] = &[Entity::CreditCard, Entity::Iban, Entity::BankAccount];
 
-/// What begins with a word that has a digit.
+/// What begins with a word that has a digit, and is no part of another.
 pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut Vec<Found>) {
     if word.length < 2 || !wanted.has_any(KINDS) {
         return;
@@ -18,14 +18,14 @@ pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut V
     let mut place = Place { view, word, wanted, found };
     if word.letters {
         look_for_iban(&mut place);
-    } else if word.length <= 19 && !continues(view) {
+    } else if word.length <= 19 {
         look_for_card(&mut place);
         look_for_account(&mut place);
     }
 }
 
 /// Words beside the number of a card.
-const CARD_NAMES: &[&str] = &[
+const CARD_NAMES: &Names = &Names::new(&[
     "card",
     "cards",
     "cardnumber",
@@ -62,7 +62,7 @@ const CARD_NAMES: &[&str] = &[
     "kaart",
     "卡号",
     "カード番号",
-];
+]);
 
 /// How cards are printed: Visa and most others, American Express, Diners Club. The longer ones first.
 const CARD_FORMS: &[&str] =
@@ -92,7 +92,7 @@ fn look_for_card(place: &mut Place<'_, '_>) {
 fn card_confidence(view: &View<'_>, card: &Written, grouped: bool) -> Option<u8> {
     match card.characters().len() {
         _ if is_named(view, CARD_NAMES) => Some(99),
-        _ if grouped => Some(95),
+        _ if grouped => (!is_within_other(view, card.end)).then_some(95),
         _ if is_other(view) => None,
         15 | 16 => Some(90),
         14 => Some(80),
@@ -254,7 +254,7 @@ fn iban_layout(place: &Place<'_, '_>) -> Option<&'static str> {
     }
     let [first, second, tens, ones] = *place.view.slice(0, 4) else { return None };
     let begins = first.is_ascii_alphabetic() && tens.is_ascii_digit() && ones.is_ascii_digit();
-    if !begins || continues(place.view) {
+    if !begins {
         return None;
     }
     let country = [first.to_ascii_uppercase(), second.to_ascii_uppercase()];
@@ -296,7 +296,7 @@ fn kinds(layout: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-const ACCOUNT_NAMES: &[&str] = &[
+const ACCOUNT_NAMES: &Names = &Names::among(&[
     "account number",
     "account no",
     "account nr",
@@ -336,9 +336,9 @@ const ACCOUNT_NAMES: &[&str] = &[
     "clabe",
     "账号",
     "口座番号",
-];
+], FIELDS);
 
-const ROUTING_NAMES: &[&str] = &[
+const ROUTING_NAMES: &Names = &Names::among(&[
     "routing",
     "routing number",
     "routing no",
@@ -352,19 +352,23 @@ const ROUTING_NAMES: &[&str] = &[
     "bankrouting",
     "bankroutingnumber",
     "abarouting",
-];
+], FIELDS);
 
-const SORT_CODE_NAMES: &[&str] = &["sort code", "sortcode", "sort", "sc"];
+const SORT_CODE_NAMES: &Names = &Names::among(&["sort code", "sortcode", "sort", "sc"], FIELDS);
+
+const BSB_NAMES: &Names = &Names::new(&["bsb", "bsbnumber"]);
+
+const BLZ_NAMES: &Names = &Names::new(&["blz", "bankleitzahl"]);
 
 /// Numbers of accounts have no check that all banks share: the words decide. A routing number is known by its own.
 static ACCOUNTS: Rules = Rules::new(&[
     account("99-99-99", is_any, SORT_CODE_NAMES),
     account("99 99 99", is_any, SORT_CODE_NAMES),
     account("999999", is_any, SORT_CODE_NAMES),
-    account("999-999", is_any, &["bsb", "bsbnumber"]),
-    account("999999", is_any, &["bsb", "bsbnumber"]),
-    account("99999999", is_any, &["blz", "bankleitzahl"]),
-    account("999 999 99", is_any, &["blz", "bankleitzahl"]),
+    account("999-999", is_any, BSB_NAMES),
+    account("999999", is_any, BSB_NAMES),
+    account("99999999", is_any, BLZ_NAMES),
+    account("999 999 99", is_any, BLZ_NAMES),
     Rule::new(Entity::BankAccount, "999999999", is_routing_number, ROUTING_NAMES, 0, 90),
     account("9999_9999", is_any, ACCOUNT_NAMES),
     account("9999_9999_99", is_any, ACCOUNT_NAMES),
@@ -374,7 +378,7 @@ static ACCOUNTS: Rules = Rules::new(&[
     account("99-9999999-9", is_any, ACCOUNT_NAMES),
 ]);
 
-const fn account(form: &'static str, check: fn(&Written) -> bool, names: &'static [&'static str]) -> Rule {
+const fn account(form: &'static str, check: fn(&Written) -> bool, names: &'static Names) -> Rule {
     Rule::new(Entity::BankAccount, form, check, names, 0, 75)
 }
 
@@ -392,11 +396,11 @@ fn look_for_account(place: &mut Place<'_, '_>) {
     place.apply(&ACCOUNTS);
     let (view, length) = (place.view, place.word.length);
     let is_told = place.found.iter().any(|found| found.entity == Entity::BankAccount);
-    if is_told || !ACCOUNT_LENGTHS.contains(&length) || !stops(view, length) {
+    if is_told || !ACCOUNT_LENGTHS.contains(&length) || !is_named(view, ACCOUNT_NAMES) || !stops(view, length) {
         return;
     }
     // Clouds have accounts too, and their numbers are in every address of theirs.
-    if is_any(&bare(view, place.word)) && is_named(view, ACCOUNT_NAMES) && !view.context(&["aws", "amazon"]) {
+    if is_any(&bare(view, place.word)) && !view.context(&["aws", "amazon"]) {
         place.tell(Entity::BankAccount, length, 75);
     }
 }

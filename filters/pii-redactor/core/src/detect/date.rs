@@ -2,14 +2,14 @@
 //!
 //! Sources: ISO 8601 (year first), and how dates are written by CLDR in English, German, French, Spanish, Italian and Portuguese.
 
-use super::form::{continues, is_named, stops};
+use super::form::{Names, continues, is_named, stops};
 use super::{Entity, EntitySet, Found, View, Word};
 
 /// The years in which living people are born; the last one is a little ahead of now, because a filter knows no calendar.
 const YEARS: core::ops::RangeInclusive<u32> = 1900..=2030;
 
 /// Words of birth.
-const NAMES: &[&str] = &[
+const NAMES: &Names = &Names::among(&[
     "born",
     "birth",
     "dob",
@@ -58,6 +58,52 @@ const NAMES: &[&str] = &[
     "出生",
     "出生日期",
     "生年月日",
+], OTHER_DATES);
+
+/// Words of other dates. One that is nearer has the date.
+const OTHER_DATES: &[&str] = &[
+    "created",
+    "createdat",
+    "creationdate",
+    "updated",
+    "updatedat",
+    "modified",
+    "changed",
+    "issued",
+    "issuedate",
+    "expires",
+    "expiry",
+    "expirydate",
+    "expiration",
+    "expirationdate",
+    "due",
+    "duedate",
+    "since",
+    "start",
+    "startdate",
+    "started",
+    "end",
+    "enddate",
+    "ended",
+    "until",
+    "valid",
+    "login",
+    "lastlogin",
+    "signup",
+    "registered",
+    "joined",
+    "hired",
+    "hiredate",
+    "visit",
+    "visited",
+    "admitted",
+    "died",
+    "death",
+    "married",
+    "signed",
+    "ausgestellt",
+    "gültig",
+    "erstellt",
 ];
 
 /// Months in English, German, French, Spanish, Italian and Portuguese, and how they are shortened.
@@ -78,12 +124,12 @@ const MONTHS: [&[&str]; 12] = [
 
 /// What begins with a word.
 pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut Vec<Found>) {
-    if !wanted.has(Entity::DateOfBirth) || !may_begin(view, word) {
+    if !wanted.has(Entity::DateOfBirth) || !may_begin(view, word) || !is_named(view, NAMES) {
         return;
     }
     let end = if word.digits { numbers(view, word).or_else(|| day_first(view)) } else { month_first(view, word) };
     let Some(end) = end else { return };
-    if !continues(view) && ends(view, end) && is_named(view, NAMES) {
+    if !continues(view) && ends(view, end) {
         found.push(Found { start: 0, end, entity: Entity::DateOfBirth, confidence: 90 });
     }
 }

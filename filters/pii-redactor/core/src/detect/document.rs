@@ -5,14 +5,14 @@
 //! states (US), the Kraftfahrt-Bundesamt's (DE).
 
 use super::date::is_date;
-use super::form::{Place, Rule, Rules, Written, continues};
+use super::form::{FIELDS, Names, Place, Rule, Rules, Written, continues};
 use super::{Entity, EntitySet, Found, View, Word};
 
 const KINDS: &[Entity] = &[Entity::Passport, Entity::DrivingLicence];
 
-/// What begins with a word that has a digit.
+/// What begins with a word that has a digit, and is no part of another.
 pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut Vec<Found>) {
-    if word.length <= 16 && wanted.has_any(KINDS) && !continues(view) {
+    if word.length <= 16 && wanted.has_any(KINDS) {
         Place { view, word, wanted, found }.apply(if word.letters { &WITH_LETTERS } else { &OF_DIGITS });
     }
 }
@@ -25,7 +25,7 @@ pub(super) fn look_at_letters(view: &View<'_>, word: Word, wanted: EntitySet, fo
     }
 }
 
-const PASSPORT: &[&str] = &[
+const PASSPORT: &Names = &Names::among(&[
     "passport",
     "passports",
     "passportnumber",
@@ -49,9 +49,9 @@ const PASSPORT: &[&str] = &[
     "护照",
     "旅券",
     "パスポート",
-];
+], FIELDS);
 
-const LICENCE: &[&str] = &[
+const LICENCE: &Names = &Names::among(&[
     "driving licence",
     "driving license",
     "driver licence",
@@ -72,8 +72,17 @@ const LICENCE: &[&str] = &[
     "driverslicensenumber",
     "drivinglicencenumber",
     "driver number",
+    "license number",
+    "licence number",
+    "license no",
+    "licence no",
+    "licensenumber",
+    "licencenumber",
+    "licenseno",
+    "licenceno",
     "dl",
     "dln",
+    "dl number",
     "dlnumber",
     "dl no",
     "dlno",
@@ -81,8 +90,10 @@ const LICENCE: &[&str] = &[
     "führerscheinnummer",
     "fuehrerschein",
     "fuehrerscheinnummer",
+    "permis",
     "permis de conduire",
     "numéro de permis",
+    "numeropermis",
     "carnet de conducir",
     "permiso de conducir",
     "licencia de conducir",
@@ -97,7 +108,7 @@ const LICENCE: &[&str] = &[
     "körkort",
     "驾驶证",
     "運転免許証",
-];
+], FIELDS);
 
 const fn passport(form: &'static str, check: fn(&Written) -> bool) -> Rule {
     Rule::new(Entity::Passport, form, check, PASSPORT, 0, 80)
@@ -138,6 +149,7 @@ static WITH_LETTERS: Rules = Rules::new(&[
     passport("A9999999A", is_any),
     passport("A9999999999", is_any),
     passport("AXXXXXXX9", has_many_digits),
+    passport("AXXXXXXX9", is_german),
     // United Kingdom, with the two characters that the counterpart adds or without.
     licence("XXXXX999999XXXAA", is_british),
     licence("AA9999999A", is_any),
@@ -145,6 +157,7 @@ static WITH_LETTERS: Rules = Rules::new(&[
     licence("A9999999", is_any),
     licence("A99999999", is_any),
     licence("A999999999", is_any),
+    licence("A99999999999", is_any),
     licence("A999999999999", is_any),
     licence("A99999999999999", is_any),
     licence("AA999999A", is_any),
@@ -157,9 +170,10 @@ static WITH_LETTERS: Rules = Rules::new(&[
     licence("AA9999999999999", is_any),
     licence("AA99 99999999999", is_any),
     licence("AA99-99999999999", is_any),
-    // Ontario and Florida, as they are printed.
+    // Ontario, Florida, then Illinois and others, as they are printed.
     licence("A9999-99999-99999", is_any),
     licence("A999-999-99-999-9", is_any),
+    licence("A999-9999-9999", is_any),
 ]);
 
 static AFTER_LETTERS: Rules = Rules::new(&[
@@ -193,6 +207,15 @@ fn has_many_digits(written: &Written) -> bool {
     let characters = written.characters();
     let digits = characters.iter().filter(|byte| byte.is_ascii_digit()).count();
     digits >= 3 && !characters.iter().any(|byte| b"AEIOU".contains(byte) && characters.len() == 9)
+}
+
+/// Two digits at least, the last character among them, and the letters that serial numbers of German documents have: no vowels,
+/// and no B, D, Q and S (the Federal Ministry of the Interior on passports since 2007).
+fn is_german(written: &Written) -> bool {
+    let characters = written.characters();
+    let digits = characters.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let known = characters.iter().all(|byte| byte.is_ascii_digit() || b"CFGHJKLMNPRTVWXYZ".contains(byte));
+    digits >= 2 && known && !written.lower
 }
 
 /// Five letters of the surname (9 fills up), the decade, the month (50 more for women), the day, the year, two initials (9 where

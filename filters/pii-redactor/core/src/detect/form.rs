@@ -1,5 +1,6 @@
 //! What numbers have in common: forms that are written down, what may stand around them, and the words that name them.
 
+use super::view::{end_bit, is_called};
 use super::{Entity, EntitySet, Found, View, Word, is_word};
 
 /// The most characters that a form has: those of an IBAN.
@@ -11,12 +12,19 @@ const JOINED: usize = 40;
 /// Words that name another number than those that are looked for. One that is nearer than the right name takes it away.
 const OTHERS: &[&str] = &[
     "order",
+    "orders",
     "orderid",
     "orderno",
+    "ordernumber",
     "invoice",
+    "invoices",
     "invoiceid",
+    "invoiceno",
+    "invoicenumber",
     "ticket",
+    "tickets",
     "tracking",
+    "trackingnumber",
     "shipment",
     "parcel",
     "sku",
@@ -186,36 +194,129 @@ fn is_among_digits(view: &View<'_>, end: usize) -> bool {
         || (view.byte(end) == Some(b' ') && view.byte(end + 1).is_some_and(is_digit))
 }
 
-/// Whether one of `names` stands among the five words before the place, and nearer than a word that names something else.
-/// Names are of lower case; the words of one are parted by a space. In scripts without spaces a name may end a word.
-pub(super) fn is_named(view: &View<'_>, names: &[&str]) -> bool {
-    let mut words: [&[u8]; 5] = [&[]; 5];
-    for (place, word) in words.iter_mut().zip(view.words_before()) {
-        *place = word;
+/// Fields of a person that stand beside each other. Among kinds that only their words tell apart the nearest of these has the number.
+pub(super) const FIELDS: &[&str] = &[
+    "phone",
+    "phones",
+    "phonenumber",
+    "telephone",
+    "tel",
+    "mobile",
+    "mobilenumber",
+    "cell",
+    "cellphone",
+    "fax",
+    "mobil",
+    "handy",
+    "telefon",
+    "telefonnummer",
+    "téléphone",
+    "teléfono",
+    "telefono",
+    "telefone",
+    "celular",
+    "cellulare",
+    "telefoon",
+    "passport",
+    "passportnumber",
+    "passportno",
+    "reisepass",
+    "passeport",
+    "pasaporte",
+    "passaporto",
+    "licence",
+    "license",
+    "licencenumber",
+    "licensenumber",
+    "führerschein",
+    "account",
+    "accountnumber",
+    "konto",
+    "kontonummer",
+    "acct",
+    "iban",
+    "ssn",
+];
+
+/// Words that name a kind, and those that name another.
+pub(super) struct Names {
+    /// In lower case; the words of one are parted by a space. One that begins with `=` has to be the last before the number.
+    all: &'static [&'static str],
+    /// How they end: [`end_bit`] of each.
+    ends: u64,
+    /// Words that take the name away where they are nearer, wherever a sentence ends.
+    rivals: &'static [&'static str],
+    /// How these end.
+    rival_ends: u64,
+}
+
+impl Names {
+    pub const fn new(all: &'static [&'static str]) -> Self {
+        Self::among(all, &[])
     }
-    for (nearest, word) in words.iter().enumerate() {
-        let before = words.get(nearest..).unwrap_or_default();
-        if names.iter().any(|name| ends_with(before, name)) {
+
+    pub const fn among(all: &'static [&'static str], rivals: &'static [&'static str]) -> Self {
+        Self { all, ends: ends_of(all), rivals, rival_ends: ends_of(rivals) }
+    }
+}
+
+/// The [`end_bit`]s of all names.
+const fn ends_of(names: &[&str]) -> u64 {
+    let (mut rest, mut ends) = (names, 0);
+    while let [name, behind @ ..] = rest {
+        ends |= end_bit(name.as_bytes());
+        rest = behind;
+    }
+    ends
+}
+
+const OTHER_ENDS: u64 = ends_of(OTHERS);
+
+/// Whether one of `names` stands among the five words before the place (of three letters and more), and nearer than a word that
+/// names something else. In scripts without spaces a name may end a word.
+pub(super) fn is_named(view: &View<'_>, names: &Names) -> bool {
+    let words = view.words();
+    if words.ends & names.ends == 0 {
+        return false;
+    }
+    for (nearest, word) in words.all.iter().enumerate().take(words.near) {
+        let bit = end_bit(word);
+        let before = words.all.get(nearest..).unwrap_or_default();
+        if bit & names.ends != 0 && names.all.iter().any(|name| ends_with(before, name, nearest == 0)) {
             return true;
         }
-        if is_one_of(word, OTHERS) {
+        let is_other = nearest < words.sentence && bit & OTHER_ENDS != 0 && is_one_of(word, OTHERS);
+        if is_other || bit & names.rival_ends != 0 && is_one_of(word, names.rivals) {
             return false;
         }
     }
     false
 }
 
-/// Whether the nearest word before the place, or the one before that, names something else.
+/// Whether the nearest word before the place in its sentence, or the one before that, names something else.
 pub(super) fn is_other(view: &View<'_>) -> bool {
-    view.words_before().take(2).any(|word| is_one_of(word, OTHERS))
+    let words = view.words();
+    words.ends & OTHER_ENDS != 0 && words.all.iter().take(words.sentence.min(2)).any(|word| is_one_of(word, OTHERS))
+}
+
+/// Whether the digits at the place are some of a longer number in groups, which a word names something else.
+pub(super) fn is_within_other(view: &View<'_>, end: usize) -> bool {
+    let words = view.words();
+    let mut words = words.all.iter().take(words.sentence).filter(|word| !word.iter().all(u8::is_ascii_digit)).take(2);
+    is_among_digits(view, end) && words.any(|word| is_one_of(word, OTHERS))
 }
 
 fn is_one_of(word: &[u8], words: &[&str]) -> bool {
-    words.iter().any(|other| word.eq_ignore_ascii_case(other.as_bytes()))
+    words.iter().any(|other| is_called(word, other.as_bytes()))
 }
 
 /// Whether words, the last one first, end with those of a name.
-fn ends_with(words: &[&[u8]], name: &str) -> bool {
+fn ends_with(words: &[&[u8]], name: &str, nearest: bool) -> bool {
+    let name = match name.strip_prefix('=') {
+        Some(name) if nearest => name,
+        Some(_) => return false,
+        None => name,
+    };
     let mut words = words.iter();
     name.rsplit(' ').all(|part| words.next().is_some_and(|word| is_name(word, part.as_bytes())))
 }
@@ -223,7 +324,7 @@ fn ends_with(words: &[&[u8]], name: &str) -> bool {
 fn is_name(word: &[u8], name: &[u8]) -> bool {
     // UTF-8 from 0xe3 on: the scripts of China, Japan and Korea.
     let has_no_spaces = name.first().is_some_and(|first| *first >= 0xe3);
-    word.eq_ignore_ascii_case(name) || (has_no_spaces && word.ends_with(name))
+    is_called(word, name) || (has_no_spaces && word.ends_with(name))
 }
 
 /// How one kind of number is written, checked and named.
@@ -238,8 +339,10 @@ pub(super) struct Rule {
     letters: Option<bool>,
     /// Whether what was read is such a number.
     check: fn(&Written) -> bool,
+    /// What parts the first word of the form from the rest; none where there is no more.
+    sign: Option<u8>,
     /// The words that name it.
-    names: &'static [&'static str],
+    names: &'static Names,
     /// How sure it is without a name; 0 where it is nothing then.
     alone: u8,
     /// How sure it is with a name.
@@ -288,32 +391,43 @@ impl Rule {
         entity: Entity,
         form: &'static str,
         check: fn(&Written) -> bool,
-        names: &'static [&'static str],
+        names: &'static Names,
         alone: u8,
         named: u8,
     ) -> Self {
-        let (first, letters) = beginning(form.as_bytes());
-        Self { entity, form, first, letters, check, names, alone, named }
+        let (first, letters, sign) = beginning(form.as_bytes());
+        Self { entity, form, first, letters, check, sign, names, alone, named }
     }
 
     /// Whether a word may be the first one of the form. Almost all are not.
     fn may_begin(&self, word: Word) -> bool {
-        self.first == word.length && self.letters.is_none_or(|letters| letters == word.letters)
+        let goes_on = match self.sign {
+            Some(b'_') => matches!(word.next, Some(b' ' | b'-')),
+            Some(sign) => word.next == Some(sign),
+            None => true,
+        };
+        self.first == word.length && goes_on && self.letters.is_none_or(|letters| letters == word.letters)
     }
 
     /// Where the value ends that is written at the view's place, and how sure it is.
     fn value(&self, view: &View<'_>) -> Option<(usize, u8)> {
+        // The words are the cheapest to ask: they are read once for all rules.
+        let named = is_named(view, self.names);
+        if !named && self.alone == 0 {
+            return None;
+        }
         let written = read(view, 0, self.form)?;
         if !(self.check)(&written) || !stops(view, written.end) {
             return None;
         }
-        if is_named(view, self.names) {
+        if named {
             return Some((written.end, self.named));
         }
-        if self.alone == 0 || (written.lower && self.alone < ANY_CASE) {
+        if written.lower && self.alone < ANY_CASE {
             return None;
         }
-        if self.alone < UNMISTAKABLE && is_other(view) {
+        // Names of files have numbers too (`report_123-45-6789.pdf`).
+        if self.alone < UNMISTAKABLE && (is_other(view) || view.before() == Some(b'_')) {
             return None;
         }
         let is_part = self.form.contains(['_', ' ']) && is_among_digits(view, written.end);
@@ -321,18 +435,21 @@ impl Rule {
     }
 }
 
-/// The length of a form's first word, and whether it has letters.
-const fn beginning(form: &[u8]) -> (usize, Option<bool>) {
-    let (mut rest, mut length, mut letters, mut open) = (form, 0, false, false);
+/// The length of a form's first word, whether it has letters, and the sign behind it.
+const fn beginning(form: &[u8]) -> (usize, Option<bool>, Option<u8>) {
+    let (mut rest, mut length, mut letters, mut open, mut next) = (form, 0, false, false, None);
     while let [sign, behind @ ..] = rest {
         match sign {
             b'9' => {}
             b'X' => open = true,
             _ if sign.is_ascii_alphanumeric() => letters = true,
-            _ => break,
+            _ => {
+                next = Some(*sign);
+                break;
+            }
         }
         length += 1;
         rest = behind;
     }
-    (length, if open && !letters { None } else { Some(letters) })
+    (length, if open && !letters { None } else { Some(letters) }, next)
 }

@@ -9,15 +9,15 @@
 
 use super::checksum::{is_luhn, is_mod11_10, is_uniform, is_verhoeff, mod11_digit, weighted, worth};
 use super::date::is_date;
-use super::form::{Place, Rule, Rules, Written, continues};
+use super::form::{Names, Place, Rule, Rules, Written, continues};
 use super::{Entity, EntitySet, Found, View, Word};
 
 /// The shortest and the longest first word of a form.
 const FIRST_WORD: core::ops::RangeInclusive<usize> = 2..=16;
 
-/// What begins with a word that has a digit.
+/// What begins with a word that has a digit, and is no part of another.
 pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut Vec<Found>) {
-    if FIRST_WORD.contains(&word.length) && !continues(view) {
+    if FIRST_WORD.contains(&word.length) {
         Place { view, word, wanted, found }.apply(if word.letters { &WITH_LETTERS } else { &OF_DIGITS });
     }
 }
@@ -30,7 +30,7 @@ pub(super) fn look_at_letters(view: &View<'_>, word: Word, wanted: EntitySet, fo
     }
 }
 
-const SSN: &[&str] = &[
+const SSN: &Names = &Names::new(&[
     "ssn",
     "ssns",
     "ssnnumber",
@@ -41,11 +41,15 @@ const SSN: &[&str] = &[
     "socialsecurity",
     "socialsecuritynumber",
     "soc sec",
+    "seguro social",
+    "=social",
+    "=social is",
+    "=social to",
     "tax id",
     "taxid",
-];
-const ITIN: &[&str] = &["itin", "itinnumber", "taxpayer", "taxpayer id", "tax id", "taxid", "taxpayerid"];
-const NINO: &[&str] = &[
+]);
+const ITIN: &Names = &Names::new(&["itin", "itinnumber", "taxpayer", "taxpayer id", "tax id", "taxid", "taxpayerid"]);
+const NINO: &Names = &Names::new(&[
     "nino",
     "ni",
     "ni number",
@@ -55,9 +59,9 @@ const NINO: &[&str] = &[
     "nationalinsurance",
     "nationalinsurancenumber",
     "insurance number",
-];
-const NHS: &[&str] = &["nhs", "nhsnumber", "nhsno", "nhs number", "nhs no"];
-const SIN: &[&str] = &[
+]);
+const NHS: &Names = &Names::new(&["nhs", "nhsnumber", "nhsno", "nhs number", "nhs no"]);
+const SIN: &Names = &Names::new(&[
     "sin",
     "sinnumber",
     "social insurance",
@@ -66,18 +70,17 @@ const SIN: &[&str] = &[
     "socialinsurancenumber",
     "nas",
     "assurance sociale",
-];
-const TFN: &[&str] = &["tfn", "tfnnumber", "tax file", "tax file number", "taxfile", "taxfilenumber"];
-const ABN: &[&str] = &["abn", "abnnumber", "australian business number", "business number", "businessnumber"];
-const MEDICARE: &[&str] = &["medicare", "medicarenumber", "medicareno", "medicarecard"];
-const AADHAAR: &[&str] =
-    &["aadhaar", "aadhar", "adhaar", "adhar", "aadhaarnumber", "aadharnumber", "aadhaarno", "uidai", "uid", "आधार"];
-const PAN: &[&str] = &["pan", "pannumber", "panno", "pancard", "permanent account number", "income tax"];
-const NIF: &[&str] = &["nif", "dni", "nie", "nifnumber", "dninumber", "nienumber", "identidad", "numerodni"];
-const CODICE: &[&str] = &["codice fiscale", "codicefiscale", "cf", "fiscal code", "tax code", "fiscalcode"];
-const PESEL: &[&str] = &["pesel", "peselu", "numer pesel", "nr pesel", "peselnumber", "numerpesel"];
-const NRIC: &[&str] = &["nric", "fin", "nricnumber", "nricno", "nricfin", "finnumber", "identity card", "ic"];
-const STEUER_ID: &[&str] = &[
+]);
+const TFN: &Names = &Names::new(&["tfn", "tfnnumber", "tax file", "tax file number", "tax file no", "taxfile", "taxfilenumber"]);
+const ABN: &Names = &Names::new(&["abn", "abnnumber", "australian business number", "business number", "businessnumber"]);
+const MEDICARE: &Names = &Names::new(&["medicare", "medicarenumber", "medicareno", "medicarecard"]);
+const AADHAAR: &Names = &Names::new(&["aadhaar", "aadhar", "adhaar", "adhar", "aadhaarnumber", "aadharnumber", "aadhaarno", "uidai", "uid", "आधार"]);
+const PAN: &Names = &Names::new(&["pan", "pannumber", "panno", "pancard", "permanent account number", "income tax"]);
+const NIF: &Names = &Names::new(&["nif", "dni", "nie", "nifnumber", "dninumber", "nienumber", "identidad", "numerodni", "spanish tax number", "spanish tax id"]);
+const CODICE: &Names = &Names::new(&["codice fiscale", "codicefiscale", "cf", "fiscal code", "tax code", "fiscalcode"]);
+const PESEL: &Names = &Names::new(&["pesel", "peselu", "numer pesel", "nr pesel", "peselnumber", "numerpesel"]);
+const NRIC: &Names = &Names::new(&["nric", "fin", "nricnumber", "nricno", "nricfin", "finnumber", "identity card", "ic"]);
+const STEUER_ID: &Names = &Names::new(&[
     "steuer id",
     "steuerid",
     "idnr",
@@ -93,9 +96,9 @@ const STEUER_ID: &[&str] = &[
     "tax id",
     "taxid",
     "tax identification number",
-];
-const CPF: &[&str] = &["cpf", "cpfs", "cpfnumber", "numerocpf", "cpfcnpj"];
-const CNPJ: &[&str] = &["cnpj", "cnpjs", "cnpjnumber", "numerocnpj", "cpfcnpj"];
+]);
+const CPF: &Names = &Names::new(&["cpf", "cpfs", "cpfnumber", "numerocpf", "cpfcnpj"]);
+const CNPJ: &Names = &Names::new(&["cnpj", "cnpjs", "cnpjnumber", "numerocnpj", "cpfcnpj"]);
 
 use Entity::{
     AuAbn, AuMedicare, AuTfn, BrCnpj, BrCpf, CaSin, DeSteuerId, EsNif, InAadhaar, InPan, ItCodiceFiscale, PlPesel,

@@ -85,11 +85,13 @@ pub fn look(view: &View<'_>, wanted: EntitySet, found: &mut Vec<Found>) {
     secret::look(view, word, wanted, found);
     network::look(view, word, wanted, found);
     if word.digits || first.is_ascii_digit() {
-        bank::look(view, word, wanted, found);
-        identity::look(view, word, wanted, found);
         crypto::look(view, word, wanted, found);
-        document::look(view, word, wanted, found);
-        phone::look(view, word, wanted, found);
+        if !form::continues(view) {
+            bank::look(view, word, wanted, found);
+            identity::look(view, word, wanted, found);
+            document::look(view, word, wanted, found);
+            phone::look(view, word, wanted, found);
+        }
     } else {
         identity::look_at_letters(view, word, wanted, found);
         document::look_at_letters(view, word, wanted, found);

@@ -59,7 +59,7 @@ fn dotted(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut Vec<Found>
         return;
     }
     let Some((address, end)) = v4(view) else { return };
-    if is_someone(address) && !is_version(view, end) {
+    if is_someone(address) && !is_version(view, end) && !is_section(view, address, end) {
         found.push(Found { start: 0, end, entity: Entity::IpAddress, confidence: 85 });
     }
 }
@@ -108,6 +108,14 @@ fn is_version(view: &View<'_>, end: usize) -> bool {
         _ => false,
     };
     compared || is_behind_version(view) || is_before_version(view, end)
+}
+
+/// Whether four numbers count sections: small ones from 1 on at the beginning of a line, and a title behind a dot.
+fn is_section(view: &View<'_>, address: Ipv4Addr, end: usize) -> bool {
+    matches!(view.before(), None | Some(b'\n'))
+        && address.octets().iter().all(|number| (1..=40).contains(number))
+        && view.is(end, b". ")
+        && view.byte(end + 2).is_some_and(|byte| byte.is_ascii_uppercase())
 }
 
 fn is_behind_version(view: &View<'_>) -> bool {

@@ -4,11 +4,11 @@
 //! national numbering plans), the North American Numbering Plan (NANPA), ITU-T E.123 for how they are written.
 
 use super::date::is_date;
-use super::form::{Written, continues, is_named, read, stops};
+use super::form::{FIELDS, Names, Written, is_named, read, stops};
 use super::{Entity, EntitySet, Found, View, Word, is_word};
 
 /// Words beside a telephone number, in the languages of the countries below.
-const NAMES: &[&str] = &[
+const NAMES: &Names = &Names::among(&[
     "phone",
     "phones",
     "phonenumber",
@@ -89,12 +89,16 @@ const NAMES: &[&str] = &[
     "携帯",
     "전화",
     "휴대폰",
-];
+], FIELDS);
 
-/// What begins with a word that has a digit.
+/// Names to which a number may be joined (`tel-0171…`).
+const JOINED_NAMES: &Names =
+    &Names::new(&["=phone", "=tel", "=mobile", "=cell", "=fax", "=number", "=telefon", "=mobil", "=sms"]);
+
+/// What begins with a word that has a digit, and is no part of another.
 pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut Vec<Found>) {
     let is_wanted = wanted.has_any(&[Entity::Phone, Entity::NationalPhone]);
-    if !is_wanted || word.letters || !may_go_on(view, word) || continues(view) {
+    if !is_wanted || word.letters || !may_go_on(view, word) {
         return;
     }
     if wanted.has(Entity::Phone) {
@@ -247,19 +251,24 @@ fn international_without_plus(view: &View<'_>, word: Word) -> Option<Found> {
         return None;
     };
     // Dashes behind 001 are the mark of a number that is dialled from abroad.
-    let alone = read(view, 0, "001-999-999-9999").is_some();
+    let named = is_named(view, NAMES);
+    if !named && (start != 2 || read(view, 0, "001-999-999-9999").is_none()) {
+        return None;
+    }
     let groups = Groups::read(view, groups_start(view, start)?, 0);
     let end = groups.longest(view, is_international)?;
-    let named = is_named(view, NAMES);
     let confidence = if named && start > 0 { 90 } else { 75 };
-    (named || alone).then(|| Found { start: 0, end: extension(view, end), entity: Entity::Phone, confidence })
+    Some(Found { start: 0, end: extension(view, end), entity: Entity::Phone, confidence })
 }
 
 /// The same with the country code in brackets, beside a word that says so.
 fn code_in_brackets(view: &View<'_>) -> Option<Found> {
+    if !is_named(view, NAMES) {
+        return None;
+    }
     let groups = Groups::read(view, 1, 1);
     let end = groups.longest(view, |number, end| number.characters().len() >= BARE && is_international(number, end))?;
-    is_named(view, NAMES).then(|| Found { start: 0, end: extension(view, end), entity: Entity::Phone, confidence: 75 })
+    Some(Found { start: 0, end: extension(view, end), entity: Entity::Phone, confidence: 75 })
 }
 
 /// Where the country code begins behind a prefix: a space or dash may part them.
@@ -276,22 +285,6 @@ fn groups_start(view: &View<'_>, start: usize) -> Option<usize> {
 /// How they are written, and how sure that is without a word: 0 where it may be anything.
 type Forms = &'static [(&'static str, u8)];
 
-const AMERICAN: Forms = &[
-    ("999-999-9999", 80),
-    ("999.999.9999", 75),
-    ("999 999 9999", 0),
-    ("999 999-9999", 75),
-    ("9999999999", 0),
-    ("1-999-999-9999", 85),
-    ("1.999.999.9999", 80),
-    ("1 999 999 9999", 0),
-    ("1 999-999-9999", 85),
-    ("1 (999) 999-9999", 92),
-    ("1-(999)-999-9999", 90),
-    ("1(999)999-9999", 90),
-    ("19999999999", 0),
-];
-
 const IN_BRACKETS: Forms = &[
     ("(999) 999-9999", 90),
     ("(999)999-9999", 90),
@@ -301,7 +294,19 @@ const IN_BRACKETS: Forms = &[
 ];
 
 fn american(view: &View<'_>, word: Word) -> Option<Found> {
-    matches!(word.length, 1 | 3 | 10 | 11).then(|| american_by(view, AMERICAN)).flatten()
+    let forms: Forms = match (word.length, word.next) {
+        (3, Some(b'-')) => &[("999-999-9999", 80)],
+        (3, Some(b'.')) => &[("999.999.9999", 75)],
+        (3, Some(b' ')) => &[("999 999 9999", 0), ("999 999-9999", 75)],
+        (10, _) => &[("9999999999", 0)],
+        (1, Some(b'-')) => &[("1-999-999-9999", 85), ("1-(999)-999-9999", 90)],
+        (1, Some(b'.')) => &[("1.999.999.9999", 80)],
+        (1, Some(b' ')) => &[("1 999 999 9999", 0), ("1 999-999-9999", 85), ("1 (999) 999-9999", 92)],
+        (1, Some(b'(')) => &[("1(999)999-9999", 90)],
+        (11, _) => &[("19999999999", 0)],
+        _ => return None,
+    };
+    american_by(view, forms)
 }
 
 fn american_by(view: &View<'_>, forms: Forms) -> Option<Found> {
@@ -370,14 +375,19 @@ const PLANS: &[Plan] = &[
 
 /// A national number at `start`, behind a bracket where that is not 0.
 fn national(view: &View<'_>, start: usize) -> Option<Found> {
-    if continues_international(view) {
+    if !is_named(view, NAMES) || is_in_path(view) || continues_international(view) {
         return None;
     }
     let groups = Groups::read(view, start, start);
     let local = || read(view, 0, "999-9999").filter(|number| number.number(0, 1) > 1 && stops(view, number.end));
     let end = groups.longest_national(view).or_else(|| local().map(|number| number.end))?;
-    let named = is_named(view, NAMES);
-    named.then(|| Found { start: 0, end: extension(view, end), entity: Entity::NationalPhone, confidence: 75 })
+    Some(Found { start: 0, end: extension(view, end), entity: Entity::NationalPhone, confidence: 75 })
+}
+
+/// Whether the place is joined to a word that doesn't name a telephone: a part of a path or of an id (`bucket-3633/2026/03`).
+fn is_in_path(view: &View<'_>) -> bool {
+    let joined = matches!(view.before(), Some(b'-' | b'/')) && view.back(2).is_some_and(is_word);
+    joined && !is_named(view, JOINED_NAMES)
 }
 
 /// Whether the digits before the place are of an international number, which this would be a part of.

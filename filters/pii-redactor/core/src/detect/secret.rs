@@ -18,7 +18,7 @@ pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut V
     if matches!(view.byte(0), Some(b'A' | b'G' | b'S' | b'd'..=b'h' | b'n' | b'p' | b'r' | b's' | b'w'..=b'y'))
         && !is_inside(view)
     {
-        found.extend(token(view, word));
+        found.extend(token(view, word).filter(|found| !value::is_masked(view.slice(found.start, found.end))));
     }
     match word.next {
         Some(b'~') => found.extend(hosts::azure_client(view, word)),

@@ -3,7 +3,7 @@
 //! Text comes in pieces. A detector that looks beyond what has come does not decide: the view remembers that it looked,
 //! and the place is asked again when there is more. So no detector knows of pieces, and no split changes what is found.
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 
 /// How far a detector sees from where a value begins, in bytes. What is longer is seen by those that ask for it
 /// ([`View::far`]).
@@ -18,6 +18,9 @@ pub const CONTEXT: usize = 96;
 /// How many words back.
 const CONTEXT_WORDS: usize = 5;
 
+/// How many words back are kept: a name of several words may begin before the fifth.
+const KEPT_WORDS: usize = 9;
+
 /// A text, and the place in it where a value may begin.
 ///
 /// The text is normalized: full-width and other forms of letters, digits, signs and spaces are their ASCII ones; what has no width
@@ -28,19 +31,20 @@ pub struct View<'a> {
     whole: bool,
     limit: usize,
     short: Cell<bool>,
+    words: OnceCell<Words<'a>>,
 }
 
 impl<'a> View<'a> {
     /// A view of `text` from `at` on. `whole` says that the text ends where the bytes end.
     #[must_use]
     pub fn new(text: &'a [u8], at: usize, whole: bool) -> Self {
-        Self { text, at, whole, limit: NEAR, short: Cell::new(false) }
+        Self { text, at, whole, limit: NEAR, short: Cell::new(false), words: OnceCell::new() }
     }
 
     /// The same place, seen as far as [`FAR`].
     #[must_use]
     pub fn far(&self) -> View<'a> {
-        View { text: self.text, at: self.at, whole: self.whole, limit: FAR, short: Cell::new(false) }
+        View { text: self.text, at: self.at, whole: self.whole, limit: FAR, short: Cell::new(false), words: OnceCell::new() }
     }
 
     /// Takes over that another view of the same place looked too far.
@@ -57,6 +61,7 @@ impl<'a> View<'a> {
             whole: self.whole,
             limit: self.limit.saturating_sub(offset),
             short: Cell::new(false),
+            words: OnceCell::new(),
         }
     }
 
@@ -135,16 +140,23 @@ impl<'a> View<'a> {
         !self.byte(offset).is_some_and(is_word)
     }
 
+    /// The last words before the place. They are read once.
+    pub(super) fn words(&self) -> &Words<'a> {
+        self.words.get_or_init(|| {
+            let start = self.at.saturating_sub(CONTEXT);
+            Words::read(self.text.get(start..self.at).unwrap_or_default())
+        })
+    }
+
     /// The last words before the place, nearest first, with what stands between them left out: letters and digits, any
     /// other character parts them. At most five.
     pub fn words_before(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let start = self.at.saturating_sub(CONTEXT);
-        let before = self.text.get(start..self.at).unwrap_or_default();
-        before.rsplit(|byte| !(is_word(*byte) || *byte >= 0x80)).filter(|word| !word.is_empty()).take(CONTEXT_WORDS)
+        let words = self.words();
+        words.all.into_iter().take(words.count.min(CONTEXT_WORDS))
     }
 
     /// Whether one of `words` (lower case; several parted by a space have to follow each other) stands among the last five
-    /// before the place.
+    /// before the place, or ends one of them behind a small letter and with a capital one (`phone` in `userPhone`).
     #[must_use]
     pub fn context(&self, words: &[&str]) -> bool {
         let mut near: [&[u8]; CONTEXT_WORDS] = [&[]; CONTEXT_WORDS];
@@ -153,11 +165,92 @@ impl<'a> View<'a> {
         }
         words.iter().any(|phrase| {
             let parts = phrase.split(' ').count();
-            near.windows(parts).any(|window| {
-                window.iter().zip(phrase.split(' ')).all(|(word, part)| word.eq_ignore_ascii_case(part.as_bytes()))
-            })
+            near.windows(parts)
+                .any(|window| window.iter().zip(phrase.split(' ')).all(|(word, part)| is_called(word, part.as_bytes())))
         })
     }
+}
+
+/// The last words before a place, nearest first.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    /// The words; empty ones where there are fewer.
+    pub all: [&'a [u8]; KEPT_WORDS],
+    /// How many there are.
+    pub count: usize,
+    /// How many are near: up to the fifth, where those of one or two letters don't count (`do`, `is`).
+    pub near: usize,
+    /// How many stand in the same sentence as the place.
+    pub sentence: usize,
+    /// How they end: [`end_bit`] of each.
+    pub ends: u64,
+}
+
+impl<'a> Words<'a> {
+    fn read(text: &'a [u8]) -> Self {
+        let mut words = Self { all: [&[]; KEPT_WORDS], count: 0, near: 0, sentence: 0, ends: 0 };
+        let (mut rest, mut counted, mut ended) = (text, 0, false);
+        for place in 0..KEPT_WORDS {
+            let (before, between) = split_back(rest, |byte| !is_part(byte));
+            let (before, word) = split_back(before, is_part);
+            let Some(slot) = words.all.get_mut(place).filter(|_| !word.is_empty()) else { break };
+            (*slot, rest) = (word, before);
+            ended |= ends_sentence(word, between);
+            words.count += 1;
+            words.near += usize::from(counted < CONTEXT_WORDS);
+            words.sentence += usize::from(!ended);
+            words.ends |= end_bit(word);
+            counted += usize::from(word.len() > 2 || word.iter().any(u8::is_ascii_digit));
+        }
+        words
+    }
+}
+
+/// What stands before the last bytes of a kind, and these.
+fn split_back(text: &[u8], kind: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    let count = text.iter().rev().take_while(|byte| kind(**byte)).count();
+    text.split_at_checked(text.len() - count).unwrap_or_default()
+}
+
+/// Whether a byte is of a word in the text before a place: all that is not ASCII is.
+const fn is_part(byte: u8) -> bool {
+    is_word(byte) || byte >= 0x80
+}
+
+/// Whether a sentence ends behind a word. A dot behind three letters and less shortens a word (`no.`).
+fn ends_sentence(word: &[u8], behind: &[u8]) -> bool {
+    let stops = |pair: &[u8]| match pair {
+        [b'.', b' '] => word.len() > 3,
+        [b'!' | b'?', b' '] => true,
+        _ => false,
+    };
+    behind.windows(2).any(stops) || behind.iter().any(|byte| matches!(byte, b'\n' | b';'))
+}
+
+/// A bit for the last character of a word, whatever its case: words and names whose bits differ are not the same.
+pub(super) const fn end_bit(word: &[u8]) -> u64 {
+    let [.., last] = word else { return 0 };
+    let place = match last.to_ascii_lowercase() {
+        letter @ b'a'..=b'z' => letter - b'a',
+        b'0'..=b'9' => 26,
+        other => 27 + other % 37,
+    };
+    1 << place
+}
+
+/// The shortest name that may be the end of a longer one, in bytes.
+const SHORTEST_TAIL: usize = 3;
+
+/// Whether a word is a name (lower case), whatever its case, or ends with it as names in code do: `employeeSsn`, `userPhone`.
+pub(super) fn is_called(word: &[u8], name: &[u8]) -> bool {
+    if word.len() <= name.len() {
+        return word.eq_ignore_ascii_case(name);
+    }
+    let Some((head, tail)) = word.split_at_checked(word.len() - name.len()) else { return false };
+    name.len() >= SHORTEST_TAIL
+        && tail.first().is_some_and(u8::is_ascii_uppercase)
+        && head.last().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        && tail.eq_ignore_ascii_case(name)
 }
 
 /// Whether a byte belongs to a word: an ASCII letter or digit.

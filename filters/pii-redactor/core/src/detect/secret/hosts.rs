@@ -12,12 +12,37 @@ pub(super) fn aws_id(view: &View<'_>, word: Word) -> Option<Found> {
     (known && fits).then(|| whole(20, Entity::AwsKey, if strict { 98 } else { 85 }))
 }
 
+/// How long a secret key of AWS is.
+const AWS_SECRET: usize = 40;
+
 /// A secret key of AWS: forty characters of base64, behind words that say so.
 pub(super) fn aws_secret(view: &View<'_>) -> Option<Found> {
-    const NAMES: [&str; 5] = ["aws secret", "secret access", "secretaccesskey", "awssecretkey", "awssecretaccesskey"];
     let inside = matches!(view.before(), Some(b'/' | b'+'));
-    let fits = !inside && view.run(0, 41, is_base64) == 40 && view.context(&NAMES);
-    (fits && super::value::is_random(view.slice(0, 40))).then(|| whole(40, Entity::AwsKey, 92))
+    if inside || view.run(0, AWS_SECRET + 1, is_base64) != AWS_SECRET {
+        return None;
+    }
+    let words = view.words();
+    let before = words.all.get(..words.near).unwrap_or_default();
+    let named = (0..before.len()).any(|nearest| is_aws_secret(words.all.get(nearest..).unwrap_or_default()));
+    (named && super::value::is_random(view.slice(0, AWS_SECRET))).then(|| whole(AWS_SECRET, Entity::AwsKey, 92))
+}
+
+/// Whether a value beside a name is a secret key of AWS. `words` are those of the name, the last one first.
+pub(super) fn is_aws_secret_value(words: &[&[u8]], value: &[u8]) -> bool {
+    value.len() == AWS_SECRET && value.iter().all(|byte| is_base64(*byte)) && is_aws_secret(words)
+}
+
+/// Whether words, the last one first, end with what a secret key of AWS is called.
+fn is_aws_secret(words: &[&[u8]]) -> bool {
+    const NAMES: [&[&str]; 5] = [
+        &["secret", "aws"],
+        &["access", "secret"],
+        &["secretaccesskey"],
+        &["awssecretkey"],
+        &["awssecretaccesskey"],
+    ];
+    let is = |word: &[u8], part: &str| crate::detect::view::is_called(word, part.as_bytes());
+    NAMES.iter().any(|name| name.len() <= words.len() && name.iter().zip(words).all(|(part, word)| is(word, part)))
 }
 
 /// A key of Google's APIs: `AIza` and 35 characters.

@@ -2,8 +2,8 @@
 //! `Authorization: Bearer …`, and connection strings. The name is the last word of an identifier, in any spelling.
 
 use super::{
-    Entity, Found, View, Word, is_base64, is_word, jwt,
-    value::{is_code, is_password, is_placeholder, is_random},
+    Entity, Found, View, Word, hosts, is_base64, is_word, jwt,
+    value::{has_classes, is_code, is_made_up, is_password, is_placeholder, is_random},
     whole,
 };
 use crate::detect::{CONTEXT, FAR};
@@ -68,8 +68,21 @@ struct Place {
     quote: Option<u8>,
     /// Whether `=` stands right before it.
     equals: bool,
-    /// Whether it is told in a sentence (`the password is …`).
-    told: bool,
+    /// How it is told, where that is in a sentence.
+    told: Told,
+}
+
+/// How a value is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// By a sign: `password: …`.
+    Sign,
+    /// By a verb right behind the name: `the password is …`.
+    Verb,
+    /// In another way: only its looks say that it is one (`the password 2vnz6Ae32JSlOev`).
+    Loosely,
+    /// The same, but all of a line: `password?` and an answer.
+    Line,
 }
 
 pub(super) fn look(view: &View<'_>, word: Word, found: &mut Vec<Found>) {
@@ -79,17 +92,30 @@ pub(super) fn look(view: &View<'_>, word: Word, found: &mut Vec<Found>) {
     if word.next.is_none() || !(3..=64).contains(&word.length) {
         return;
     }
-    let Some(name) = name_of(view.slice(0, word.length), || view.words_before().next()) else { return };
+    let text = view.slice(0, word.length);
+    let Some(name) = name_of(text, || view.words_before().next()) else { return };
+    // Spanish for a password has a letter that is not ASCII.
+    let end = if text.eq_ignore_ascii_case(CONTRASENA) { end_of_contrasena(view) } else { Some(word.length) };
+    let Some(end) = end else { return };
     match name {
-        Name::Bearer => found.extend(bearer(view, word.length)),
-        Name::Basic => found.extend(basic(view, word.length)),
-        Name::Signature => found.extend(signature(view, word.length)),
+        Name::Bearer => found.extend(bearer(view, end)),
+        Name::Basic => found.extend(basic(view, end)),
+        Name::Signature => found.extend(signature(view, end)),
         Name::Account | Name::Password | Name::Secret => {
-            if let Some(place) = place_of(view, word.length) {
-                decide(view, name, place, found);
+            if let Some(place) = place_of(view, end).or_else(|| loosely(view, end)) {
+                decide(view, name, text, place, found);
             }
         }
     }
+}
+
+/// The letters of `contraseña` before the one that is not ASCII.
+const CONTRASENA: &[u8] = b"contrase";
+
+/// Where `contraseña` ends that begins at the place.
+fn end_of_contrasena(view: &View<'_>) -> Option<usize> {
+    let end = CONTRASENA.len() + "ña".len();
+    (view.is(CONTRASENA.len(), "ña".as_bytes()) && view.ends(end)).then_some(end)
 }
 
 /// What a word says, with the word before it where it takes two.
@@ -101,6 +127,10 @@ fn name_of<'a>(word: &'a [u8], before: impl FnOnce() -> Option<&'a [u8]>) -> Opt
     match word.last()?.to_ascii_lowercase() {
         b'd' if ends("passwd") || ends("password") || ends("pwd") => Some(Name::Password),
         b'e' if ends("passphrase") || ends("passcode") => Some(Name::Password),
+        b'e' if is("passe") => before().filter(|word| word.eq_ignore_ascii_case(b"de")).map(|_| Name::Password),
+        b'e' if is("contrase") => Some(Name::Password),
+        b'a' if is("senha") => Some(Name::Password),
+        b'd' if is("wachtwoord") => Some(Name::Password),
         b's' if is("pass") || camel("Pass") => Some(Name::Password),
         b't' if ends("passwort") => Some(Name::Password),
         b't' if ends("secret") => Some(Name::Secret),
@@ -145,7 +175,7 @@ fn place_of(view: &View<'_>, end: usize) -> Option<Place> {
     let spaced = closed + view.run(closed, 4, |byte| matches!(byte, b' ' | b'\t'));
     match view.byte(spaced)? {
         b':' | b'=' => Some(value_at(view, spaced)),
-        b'>' if spaced == end => Some(Place { start: end + 1, quote: Some(b'<'), equals: false, told: false }),
+        b'>' if spaced == end => Some(Place { start: end + 1, quote: Some(b'<'), equals: false, told: Told::Sign }),
         b',' | b'\n' | b'\r' | b'v' | b'V' => member(view, spaced),
         b'i' | b'I' | b'w' if spaced == end + 1 => told(view, spaced),
         _ if spaced == end + 1 && view.byte(end) == Some(b' ') && is_option(view) => Some(opened(view, spaced, false)),
@@ -180,8 +210,8 @@ fn opened(view: &View<'_>, start: usize, equals: bool) -> Place {
         _ => 0,
     };
     match is_quote(view.byte(start + lead)) {
-        Some(quote) => Place { start: start + lead + 1, quote: Some(quote), equals, told: false },
-        None => Place { start, quote: None, equals, told: false },
+        Some(quote) => Place { start: start + lead + 1, quote: Some(quote), equals, told: Told::Sign },
+        None => Place { start, quote: None, equals, told: Told::Sign },
     }
 }
 
@@ -200,7 +230,58 @@ fn member(view: &View<'_>, at: usize) -> Option<Place> {
 /// A value in a sentence: `is …`, `was …`.
 fn told(view: &View<'_>, at: usize) -> Option<Place> {
     let verb = [&b"is "[..], b"is: ", b"was "].into_iter().find(|verb| view.is_any_case(at, verb))?;
-    Some(Place { told: true, ..opened(view, at + verb.len(), false) })
+    Some(Place { told: Told::Verb, ..opened(view, at + verb.len(), false) })
+}
+
+/// How many words may stand between a name and the verb behind it (`Le mot de passe du client est …`).
+const FILLERS: usize = 5;
+
+/// How long such a word is at most, in bytes.
+const FILLER: usize = 16;
+
+/// Verbs behind which a value is told, in English, German, French, Spanish, Italian and Portuguese.
+const VERBS: [&[u8]; 11] =
+    [b"is", b"was", b"to", b"ist", b"lautet", b"est", b"es", "è".as_bytes(), "é".as_bytes(), b"as", b"with"];
+
+/// A value that only its looks can tell: right behind the name, behind a verb in its sentence, or as the answer to a question.
+fn loosely(view: &View<'_>, end: usize) -> Option<Place> {
+    match view.byte(end)? {
+        b'?' => return answer(view, end + 1),
+        b' ' => {}
+        _ => return None,
+    }
+    let mut at = end + 1;
+    let mut is_verb = false;
+    for _ in 0..=FILLERS {
+        let length = view.run(at, FILLER, |byte| byte.is_ascii_lowercase() || byte >= 0x80);
+        let behind = view.byte(at + length)?;
+        // A value begins with small letters too.
+        let is_filler = !is_verb && length > 0 && (behind == b' ' || behind == b':' && view.byte(at + length + 1) == Some(b' '));
+        if !is_filler {
+            break;
+        }
+        is_verb = behind == b':' || VERBS.contains(&view.slice(at, at + length));
+        at += length + if behind == b':' { 2 } else { 1 };
+    }
+    let direct = at == end + 1;
+    let bracket = usize::from(direct && view.byte(at) == Some(b'('));
+    (direct || is_verb).then(|| Place { told: Told::Loosely, ..opened(view, at + bracket, false) })
+}
+
+/// How long the name of who answers may be, with the time of a chat before it, in bytes.
+const SPEAKER: usize = 32;
+
+/// The answer to a question, in the next line: `[10:43] Ana: …`, `Customer: …`, or the value alone.
+fn answer(view: &View<'_>, at: usize) -> Option<Place> {
+    let start = at + view.run(at, 3, |byte| matches!(byte, b'"' | b'\r' | b'\n'));
+    if !matches!(view.byte(start.checked_sub(1)?), Some(b'\n')) {
+        return None;
+    }
+    let is_speaker = |byte: u8| is_word(byte) || matches!(byte, b'[' | b']' | b':' | b' ');
+    let speaker = view.run(start, SPEAKER, is_speaker);
+    let colon = (1..speaker).rev().find(|length| view.is(start + length - 1, b": ")).map_or(0, |length| length + 1);
+    let place = opened(view, start + colon, false);
+    Some(Place { told: Told::Line, ..place })
 }
 
 /// Whether the word at the place is the last one of an option of a command (`--db-password`).
@@ -211,8 +292,11 @@ fn is_option(view: &View<'_>) -> bool {
 }
 
 /// Whether the value is a secret, and which. What is cheap to say comes first: a name is easy to write often.
-fn decide(view: &View<'_>, name: Name, place: Place, found: &mut Vec<Found>) {
+fn decide(view: &View<'_>, name: Name, word: &[u8], place: Place, found: &mut Vec<Found>) {
     let end = value_end(view, place);
+    if place.told == Told::Line && view.byte(end).is_some_and(|byte| !matches!(byte, b'\n' | b'\r')) {
+        return;
+    }
     let value = view.slice(place.start, end);
     let quoted = place.quote.is_some();
     let account =
@@ -226,16 +310,34 @@ fn decide(view: &View<'_>, name: Name, place: Place, found: &mut Vec<Found>) {
     if account {
         add(Entity::AzureKey, 97);
     }
+    if is_aws_secret_of(view, word, value) {
+        add(Entity::AwsKey, 92);
+    }
     if connection {
         add(Entity::UrlCredentials, 85);
     }
     add(Entity::Secret, if quoted { 75 } else { 68 });
 }
 
+/// Whether the value beside a name that ends with `word` is a secret key of AWS.
+fn is_aws_secret_of(view: &View<'_>, word: &[u8], value: &[u8]) -> bool {
+    let mut names = [word; 3];
+    for (place, before) in names.iter_mut().skip(1).zip(view.words_before()) {
+        *place = before;
+    }
+    let before = names.get(1..).unwrap_or_default();
+    hosts::is_aws_secret_value(&names, value) || hosts::is_aws_secret_value(before, value)
+}
+
 /// Whether a value looks like what its name says.
 fn is_fit(name: Name, place: Place, value: &[u8]) -> bool {
     match name {
-        Name::Password if place.told => {
+        Name::Password if place.told == Told::Line => {
+            is_made_up(value) || value.len() >= 8 && is_password(value, false) && has_classes(value)
+        }
+        Name::Password if place.told == Told::Loosely => is_made_up(value),
+        _ if matches!(place.told, Told::Loosely | Told::Line) => is_made_up(value) && is_random(value),
+        Name::Password if place.told == Told::Verb => {
             is_password(value, false) && value.iter().any(u8::is_ascii_digit) && !value.contains(&b'-')
         }
         Name::Password => is_password(value, place.quote.is_some()),
@@ -349,7 +451,7 @@ fn field_value(view: &View<'_>) -> Option<Found> {
     }
     let mut words = view.words_before();
     let name = name_of(words.next()?, || words.next())?;
-    let place = Place { start: 0, quote: None, equals: false, told: false };
+    let place = Place { start: 0, quote: None, equals: false, told: Told::Sign };
     let value = view.slice(0, value_end(view, place));
     let fits = match name {
         Name::Password => is_password(value, true),

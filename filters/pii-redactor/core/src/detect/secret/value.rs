@@ -5,8 +5,20 @@ use crate::detect::is_word;
 /// How many bits a character of a random value carries at least (Shannon).
 const BITS: f32 = 3.5;
 
+/// The same where there are but sixteen characters: a random digit carries 4 bits, and few of them less.
+const HEX_BITS: f32 = 2.8;
+
+/// How many hexadecimal digits a random value has at least.
+const HEX_LENGTH: usize = 16;
+
 /// How long a random value is at least.
 const LENGTH: usize = 8;
+
+/// How long a value is at least that stands in a sentence, where nothing but its looks says that it is one.
+const IN_SENTENCE: usize = 10;
+
+/// How long a key in base64 is at least that may begin as a path does.
+const KEY: usize = 32;
 
 /// Words that stand where a secret goes. A value that holds one of them is none.
 const EXAMPLES: [&str; 16] = [
@@ -39,7 +51,7 @@ pub(in crate::detect) fn is_placeholder(value: &[u8]) -> bool {
         b'$' => second == b'{' || second == b'(' || second == b'_' || second.is_ascii_alphabetic(),
         b'{' | b'<' | b'[' | b'(' => true,
         b'%' => value.ends_with(b"%") || second == b'(' || second == b's',
-        b'/' => value.iter().skip(1).any(|byte| *byte == b'/'),
+        b'/' => value.iter().skip(1).any(|byte| *byte == b'/') && !is_key(value),
         b'.' | b'~' => second == b'/' || second == b'.',
         b'@' | b'&' | b'*' => {
             value.iter().skip(1).all(|byte| is_word(*byte) || *byte == b'_') && !value.iter().any(u8::is_ascii_digit)
@@ -48,6 +60,22 @@ pub(in crate::detect) fn is_placeholder(value: &[u8]) -> bool {
     };
     let beginning = value.get(..SEARCHED).unwrap_or(value);
     opens || has_template(value) || kinds(value) <= 2 || EXAMPLES.iter().any(|word| has(beginning, word.as_bytes()))
+}
+
+/// Whether a value is a key in base64, and no path of directories.
+fn is_key(value: &[u8]) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
+    value.len() >= KEY
+        && value.iter().all(|byte| is_word(*byte) || matches!(byte, b'/' | b'+' | b'='))
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && word_bytes(value) * 4 < value.len()
+}
+
+/// Whether the last characters of a token are all the same: a mask (`ghp_xxxx…`).
+pub(in crate::detect) fn is_masked(token: &[u8]) -> bool {
+    token.last_chunk::<12>().is_some_and(|tail| kinds(tail) == 1)
 }
 
 fn has_template(value: &[u8]) -> bool {
@@ -74,9 +102,73 @@ fn has(value: &[u8], word: &[u8]) -> bool {
 pub(in crate::detect) fn is_random(value: &[u8]) -> bool {
     let digits = value.iter().any(u8::is_ascii_digit);
     let mixed = value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+    if is_random_hex(value) {
+        return true;
+    }
     let file = value.contains(&b'/') && value.contains(&b'.');
     let words = if digits { is_words(value) } else { word_bytes(value) * 2 > value.len() };
     value.len() >= LENGTH && (digits || mixed) && !file && !words && bits(value) >= BITS
+}
+
+/// Whether a value is of hexadecimal digits, letters among them, that are no pattern.
+fn is_random_hex(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    value.len() >= HEX_LENGTH
+        && (1..value.len()).contains(&digits)
+        && value.iter().all(u8::is_ascii_hexdigit)
+        && bits(value) >= HEX_BITS
+}
+
+/// Whether a value in a sentence is a token or a password by its looks alone: letters, digits and capitals in turns, or what has
+/// small and capital letters, digits and signs.
+pub(super) fn is_made_up(value: &[u8]) -> bool {
+    // A sentence may end behind it.
+    let value = value.strip_suffix(b"!").or_else(|| value.strip_suffix(b"?")).unwrap_or(value);
+    let plain = value.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'@' | b'(' | b')'));
+    let [small, capitals, digits, signs] = Class::ALL.map(|class| value.iter().any(|byte| Class::of(*byte) == class));
+    if !digits || !(small || capitals) || word_bytes(value) * 2 >= value.len() && !signs {
+        return false;
+    }
+    let turns = value.iter().zip(value.iter().skip(1)).filter(|(one, next)| Class::of(**one) != Class::of(**next)).count();
+    let token = small && capitals && value.len() >= IN_SENTENCE && turns * 4 >= value.len();
+    let password = small && capitals && signs && plain && value.len() >= LENGTH;
+    is_random_hex(value) || token && value.iter().all(is_in_token) || password
+}
+
+/// Whether a value has small and capital letters, and two digits.
+pub(super) fn has_classes(value: &[u8]) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.iter().any(kind);
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && digits >= 2
+}
+
+fn is_in_token(byte: &u8) -> bool {
+    is_word(*byte) || matches!(byte, b'-' | b'_' | b'+' | b'/' | b'=')
+}
+
+/// The classes of characters that rules for passwords count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Small,
+    Capital,
+    Digit,
+    Sign,
+    /// What names and words are joined with.
+    Joint,
+}
+
+impl Class {
+    const ALL: [Self; 4] = [Self::Small, Self::Capital, Self::Digit, Self::Sign];
+
+    const fn of(byte: u8) -> Self {
+        match byte {
+            b'a'..=b'z' => Self::Small,
+            b'A'..=b'Z' => Self::Capital,
+            b'0'..=b'9' => Self::Digit,
+            b'-' | b'_' | b'.' | b',' | b'/' | b'\'' | b'(' | b')' | b':' => Self::Joint,
+            _ => Self::Sign,
+        }
+    }
 }
 
 /// Whether a value may be a password that a person made up: six characters, and not of one kind only.
