@@ -7,13 +7,12 @@ use egress_core::scope::Proxy;
 use egress_core::workload::{ProxyKind, Workload};
 use filter_host::property;
 use filter_request::Pairs;
+use filter_runtime::peer_principal;
 
 const CLUSTER: &[u8] = b"xds\0cluster_name";
 const DESTINATION: &[u8] = b"destination\0address";
 const SERVER_NAME: &[u8] = b"connection\0requested_server_name";
 const TLS_VERSION: &[u8] = b"connection\0tls_version";
-const MUTUAL_TLS: &[u8] = b"connection\0mtls";
-const PEER_URI: &[u8] = b"connection\0uri_san_peer_certificate";
 const PROTOCOL: &[u8] = b"request\0protocol";
 
 /// Whether the current context is one of a request. A connection's knows no protocol.
@@ -89,8 +88,6 @@ impl Proxy for HostProxy {
     }
 
     fn principal(&self) -> Option<String> {
-        let mutual = property::get(MUTUAL_TLS).is_some_and(|value| value.first() == Some(&1));
-        let uri = property::get(PEER_URI).filter(|_| mutual)?;
-        String::from_utf8(uri).ok().filter(|uri| !uri.is_empty())
+        peer_principal()
     }
 }

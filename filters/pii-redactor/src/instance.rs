@@ -2,7 +2,7 @@
 
 use filter_config::NothingKept;
 use filter_host::property;
-use filter_runtime::{Loader, Store, adopt};
+use filter_runtime::{Loader, Store, adopt, peer_principal};
 use pii_core::gate::Known;
 use pii_core::load;
 use pii_core::plan::Policy;
@@ -13,8 +13,6 @@ use crate::meters::Meters;
 const FORMAT: u32 = 1;
 /// Where flag-headers leaves its flags for filters of the same proxy.
 const FLAGS: &[u8] = b"runtime_control.flags";
-const MUTUAL_TLS: &[u8] = b"connection\0mtls";
-const PEER_URI: &[u8] = b"connection\0uri_san_peer_certificate";
 
 /// A policy, and all that goes with it.
 pub(crate) struct Instance {
@@ -53,8 +51,6 @@ impl Known for HostKnown {
     }
 
     fn principal(&self) -> Option<String> {
-        let mutual = property::get(MUTUAL_TLS).is_some_and(|value| value.first() == Some(&1));
-        let uri = property::get(PEER_URI).filter(|_| mutual)?;
-        String::from_utf8(uri).ok().filter(|uri| !uri.is_empty())
+        peer_principal()
     }
 }

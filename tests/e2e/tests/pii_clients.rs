@@ -9,24 +9,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use e2e::ai::{Ai, Answer, Encoding};
-use e2e::pii::Sidecar;
+use e2e::pii::{Setup, Sidecar, config};
 use harness::{envoy_binaries, workspace_root};
 use serde_json::{Value, json};
 
-/// All that depends on the filter. Without it the proxy has a plain route, and what the API sees is what was sent.
-mod filter {
-    use e2e::pii::{Setup, config};
+/// What the API sees of the prompt's address.
+const PLACEHOLDER: &str = "[EMAIL";
 
-    /// Whether the proxy redacts and restores.
-    pub const IS_THERE: bool = true;
-    /// What the API sees of the prompt's address where it does.
-    pub const PLACEHOLDER: &str = "[EMAIL";
-
-    /// The proxy before an API, which it asks in HTTP/1.1 or HTTP/2.
-    pub fn setup(http2: bool) -> Setup {
-        let setup = Setup { http2, ..Setup::new(config("enforce")) };
-        if IS_THERE { setup } else { Setup { config: None, ..setup } }
-    }
+/// The proxy before an API, which it asks in HTTP/1.1 or HTTP/2.
+fn setup(http2: bool) -> Setup {
+    Setup { http2, ..Setup::new(config("enforce")) }
 }
 
 /// What the API must not see.
@@ -238,11 +230,7 @@ fn assert_same(direct: &BTreeMap<String, Told>, proxied: &BTreeMap<String, Told>
         let proxied = &proxied[scenario];
         assert_eq!(proxied.ends, direct.ends, "{what}");
         assert_numbered(&proxied.events, &what);
-        if filter::IS_THERE {
-            assert_eq!(joined(&proxied.events), joined(&direct.events), "{what}");
-        } else {
-            assert_eq!(proxied.events, direct.events, "{what}");
-        }
+        assert_eq!(joined(&proxied.events), joined(&direct.events), "{what}");
     }
 }
 
@@ -253,12 +241,8 @@ fn assert_seen(direct: &[Vec<u8>], proxied: &[Vec<u8>], what: &str) {
         let sent = String::from_utf8_lossy(direct);
         assert!(VALUES.iter().all(|value| sent.contains(value)), "{what}: {sent}");
         let seen = String::from_utf8_lossy(proxied);
-        if filter::IS_THERE {
-            assert!(!VALUES.iter().any(|value| seen.contains(value)), "{what}: {seen}");
-            assert!(seen.contains(filter::PLACEHOLDER), "{what}: {seen}");
-        } else {
-            assert_eq!(seen, sent, "{what}");
-        }
+        assert!(!VALUES.iter().any(|value| seen.contains(value)), "{what}: {seen}");
+        assert!(seen.contains(PLACEHOLDER), "{what}: {seen}");
     }
 }
 
@@ -271,7 +255,7 @@ async fn same_with_and_without(client: Client, scenarios: &[&str], answer: Answe
     assert_says_what_it_was_told(client, &direct);
     for binary in envoys {
         let what = format!("{client:?} through {}", name(binary));
-        let sidecar = Sidecar::start(binary, &filter::setup(http2)).await;
+        let sidecar = Sidecar::start(binary, &setup(http2)).await;
         sidecar.ai.answer(answer.clone());
         let proxied = client.run(&format!("http://{}", sidecar.envoy.addr("main")), scenarios);
         assert_same(&direct, &proxied, &what);

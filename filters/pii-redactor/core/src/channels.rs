@@ -1,5 +1,6 @@
 //! The texts of a stream: each goes on from event to event, beside others.
 
+use core::ops::Range;
 use std::collections::BTreeMap;
 
 use crate::{
@@ -174,11 +175,27 @@ struct Channel {
 pub struct Channels {
     channels: BTreeMap<Key, Channel>,
     current: Option<Key>,
+    /// Where the part of the last event is, and how many it had.
+    part: Range<u64>,
+    parts: u32,
 }
 
 impl Channels {
-    /// A part of a text begins.
-    pub fn begin(&mut self, stream: Stream, path: &Path, facts: &Facts) {
+    /// An event begins.
+    pub const fn next_event(&mut self) {
+        self.parts = 0;
+    }
+
+    /// Where the event's part of a text is in the body, if it has one only.
+    #[must_use]
+    pub fn only_part(&self) -> Option<Range<u64>> {
+        (self.parts == 1).then(|| self.part.clone())
+    }
+
+    /// A part of a text begins, at `raw` in the body.
+    pub fn begin(&mut self, stream: Stream, path: &Path, raw: u64, facts: &Facts) {
+        self.part = raw..raw;
+        self.parts += 1;
         let key = facts.key(stream, path);
         self.current = Some(key);
         let channel = self.channels.entry(key).or_default();
@@ -198,6 +215,7 @@ impl Channels {
             channel.field.begin(if key.stream.is_json() { Form::Json } else { Form::Text }, 1, "");
         }
         channel.end = run.end_at(run.bytes.len().saturating_sub(1));
+        self.part.end = channel.end;
         channel.field.push(run, Shown::Words(&channel.shown), work);
     }
 

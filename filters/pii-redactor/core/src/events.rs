@@ -1,7 +1,8 @@
 //! A stream of events: server-sent events (the HTML standard, 9.2), the elements of a JSON array, or lines of JSON.
 //!
-//! An event leaves whole, and none is dropped, made or changed but for the values in it. One whose text could still become a value
-//! with what comes next is held until that is certain, which the next word tells. What says nothing (`ping`, a comment) overtakes it.
+//! An event leaves whole, and none is dropped or changed but for the values in it. One whose text could still become a value with what
+//! comes next is held until that is certain, which the next word tells; where it says much before that, this leaves at once as an event
+//! of its own. What says nothing (`ping`, a comment) overtakes it.
 
 use core::ops::Range;
 use std::collections::VecDeque;
@@ -10,12 +11,16 @@ use crate::{
     channels::{Channels, Facts},
     field::{Field, Form, Shown, Work},
     json::{Handler, Malformed, Path, Reader},
+    rules::Endpoint,
     text::Run,
     walk::{State, Subject, Walk},
 };
 
 /// How many bytes of whole events are held for a text that does not go on, before it is taken as over.
 const MOST_HELD: u64 = 256 * 1024;
+
+/// How many bytes of an event's text are worth an event of their own.
+const SPLIT: u64 = 64;
 
 /// What parts events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +31,13 @@ pub enum Framing {
     Elements,
     /// The ends of lines.
     Lines,
+}
+
+/// What one piece of a body is taken with: what it is, what is done with it, and where what may leave goes.
+struct Pass<'a, 'w> {
+    subject: Subject<'a>,
+    work: &'a mut Work<'w>,
+    out: &'a mut Vec<u8>,
 }
 
 /// The events of a body. See the module.
@@ -84,53 +96,47 @@ impl Events {
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
         let bytes = work.outlet.slice(&(at..work.outlet.end())).to_vec();
+        let pass = &mut Pass { subject, work, out };
         match self.framing {
-            Framing::ServerSent => self.lines(&bytes, at, subject, work, out)?,
-            Framing::Lines => self.json_lines(&bytes, at, subject, work, out)?,
-            Framing::Elements => self.elements(&bytes, at, subject, work, out)?,
+            Framing::ServerSent => self.lines(&bytes, at, pass)?,
+            Framing::Lines => self.json_lines(&bytes, at, pass)?,
+            Framing::Elements => self.elements(&bytes, at, pass)?,
         }
-        if work.outlet.end().saturating_sub(self.start) > self.longest {
+        if pass.work.outlet.end().saturating_sub(self.start) > self.longest {
             return Err(Malformed::Long);
         }
         if end {
-            self.finish(subject, work, out)?;
+            self.finish(pass)?;
         }
-        self.release(work, out);
+        self.release(pass);
         Ok(())
     }
 
     /// The stream ends: what is not whole is taken as if it were.
-    fn finish(&mut self, subject: Subject<'_>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let last = work.outlet.end();
+    fn finish(&mut self, pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
+        let last = pass.work.outlet.end();
         match self.framing {
             Framing::ServerSent => {
                 if self.line_start < last {
-                    self.line(self.line_start..last, work);
+                    self.line(self.line_start..last, pass);
                 }
-                self.event(last, subject, work, out)?;
+                self.event(last, pass)?;
             }
             Framing::Lines => {
                 if self.line_start < last {
-                    self.json_line(self.line_start..last, last, subject, work, out)?;
+                    self.json_line(self.line_start..last, last, pass)?;
                 }
             }
             Framing::Elements if !self.array.is_done() && !self.array.is_fresh() => return Err(Malformed::Truncated),
             Framing::Elements => {}
         }
-        self.channels.finish(work);
+        self.channels.finish(pass.work);
         self.held.clear();
         self.start = last;
         Ok(())
     }
 
-    fn lines(
-        &mut self,
-        bytes: &[u8],
-        at: u64,
-        subject: Subject<'_>,
-        work: &mut Work<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    fn lines(&mut self, bytes: &[u8], at: u64, pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
         for (byte, position) in bytes.iter().zip(at..) {
             let after_return = core::mem::replace(&mut self.after_return, *byte == b'\r');
             match byte {
@@ -144,9 +150,9 @@ impl Events {
                     let line = self.line_start..position;
                     self.line_start = position + 1;
                     if line.is_empty() {
-                        self.event(position + 1, subject, work, out)?;
+                        self.event(position + 1, pass)?;
                     } else {
-                        self.line(line, work);
+                        self.line(line, pass);
                     }
                 }
                 _ => {}
@@ -156,8 +162,8 @@ impl Events {
     }
 
     /// A line of an event.
-    fn line(&mut self, line: Range<u64>, work: &Work<'_>) {
-        let bytes = work.outlet.slice(&line);
+    fn line(&mut self, line: Range<u64>, pass: &Pass<'_, '_>) {
+        let bytes = pass.work.outlet.slice(&line);
         // a byte order mark may stand before the first
         let mark = if line.start == 0 && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let bytes = bytes.get(mark..).unwrap_or_default();
@@ -174,13 +180,7 @@ impl Events {
     }
 
     /// An event is whole; it ends before `end`.
-    fn event(
-        &mut self,
-        end: u64,
-        subject: Subject<'_>,
-        work: &mut Work<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    fn event(&mut self, end: u64, pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
         let data = core::mem::take(&mut self.data);
         let silent = core::mem::take(&mut self.name_is_ping) || !core::mem::take(&mut self.fields);
         let start = core::mem::replace(&mut self.start, end);
@@ -192,122 +192,110 @@ impl Events {
             return Err(Malformed::Long);
         }
         self.held.push_back(start);
-        if silent && data.len() <= 1 {
-            if let Some(range) = data.first() {
-                self.document(core::slice::from_ref(range), subject, work)?;
-            }
-            return self.overtake(start..end, work, out);
-        }
-        let done = matches!(data.as_slice(), [range] if work.outlet.slice(range).trim_ascii() == b"[DONE]");
+        let edited = pass.work.outlet.edited();
+        self.channels.next_event();
+        let done = matches!(data.as_slice(), [range] if pass.work.outlet.slice(range).trim_ascii() == b"[DONE]");
         if done {
-            self.channels.finish(work);
+            self.channels.finish(pass.work);
         } else if !data.is_empty() {
-            self.document(&data, subject, work)?;
+            self.document(&data, pass)?;
+            self.split(start..end, pass);
         }
-        self.release(work, out);
+        self.release(pass);
+        if silent && pass.work.outlet.edited() == edited {
+            overtake(start..end, pass);
+        }
         Ok(())
     }
 
-    /// What says nothing does not wait for what says something.
-    fn overtake(&mut self, event: Range<u64>, work: &mut Work<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        self.release(work, out);
-        if work.outlet.start() < event.start {
-            out.extend_from_slice(work.outlet.slice(&event));
-            work.outlet.replace(event, Vec::new());
+    /// Of an event that says much, what is certain leaves at once, as an event of its own; the rest waits as another. Where events are
+    /// numbered they are left whole.
+    fn split(&mut self, event: Range<u64>, pass: &mut Pass<'_, '_>) {
+        let numbered = pass.subject.endpoint == Endpoint::OpenaiResponses;
+        let (Some(part), Some(held)) = (self.channels.only_part(), self.channels.held_from()) else { return };
+        let (before, behind) = (event.start..part.start, part.end..event.end);
+        let outlet = &mut pass.work.outlet;
+        let whole = numbered || self.framing != Framing::ServerSent || !(part.start + SPLIT..part.end).contains(&held);
+        if whole || outlet.is_edited(before.clone()) || outlet.is_edited(behind.clone()) {
+            return;
         }
-        Ok(())
+        let (opening, closing) = (outlet.slice(&before).to_vec(), outlet.slice(&behind).to_vec());
+        outlet.release(held, pass.out);
+        pass.out.extend(closing);
+        outlet.insert(held, opening);
+        self.held.clear();
+        self.held.push_back(held);
     }
 
     /// The document of an event, which may stand in several lines.
-    fn document(&mut self, data: &[Range<u64>], subject: Subject<'_>, work: &mut Work<'_>) -> Result<(), Malformed> {
-        let first = data.iter().find_map(|range| work.outlet.slice(range).trim_ascii_start().first().copied());
+    fn document(&mut self, data: &[Range<u64>], pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
+        let first = data.iter().find_map(|range| pass.work.outlet.slice(range).trim_ascii_start().first().copied());
         if !matches!(first, Some(b'{' | b'[')) {
-            self.words(data, work);
+            self.words(data, pass);
             return Ok(());
         }
         let lines: Vec<(u64, Vec<u8>)> =
-            data.iter().map(|range| (range.start, work.outlet.slice(range).to_vec())).collect();
+            data.iter().map(|range| (range.start, pass.work.outlet.slice(range).to_vec())).collect();
         let mut facts = Facts::default();
         read(&mut self.reader, &lines, &mut facts)?;
-        let mut walk = Walk::of_event(subject, &mut self.state, work, &mut self.channels, &facts);
+        let mut walk = Walk::of_event(pass.subject, &mut self.state, pass.work, &mut self.channels, &facts);
         read(&mut self.reader, &lines, &mut walk)?;
-        self.channels.after(&facts, work);
+        self.channels.after(&facts, pass.work);
         Ok(())
     }
 
     /// Data that is no JSON: text.
-    fn words(&mut self, data: &[Range<u64>], work: &mut Work<'_>) {
+    fn words(&mut self, data: &[Range<u64>], pass: &mut Pass<'_, '_>) {
         for range in data {
-            let bytes = work.outlet.slice(range).to_vec();
+            let bytes = pass.work.outlet.slice(range).to_vec();
             let mut field = Field::default();
             field.begin(Form::Text, 0, "");
-            field.push(Run::plain(&bytes, range.start), Shown::Words("data"), work);
-            field.finish(Shown::Words("data"), work);
+            field.push(Run::plain(&bytes, range.start), Shown::Words("data"), pass.work);
+            field.finish(Shown::Words("data"), pass.work);
         }
     }
 
-    fn json_lines(
-        &mut self,
-        bytes: &[u8],
-        at: u64,
-        subject: Subject<'_>,
-        work: &mut Work<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    fn json_lines(&mut self, bytes: &[u8], at: u64, pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
         for (byte, position) in bytes.iter().zip(at..) {
             if *byte == b'\n' {
                 let line = core::mem::replace(&mut self.line_start, position + 1)..position;
-                self.json_line(line, position + 1, subject, work, out)?;
+                self.json_line(line, position + 1, pass)?;
             }
         }
         Ok(())
     }
 
-    fn json_line(
-        &mut self,
-        line: Range<u64>,
-        end: u64,
-        subject: Subject<'_>,
-        work: &mut Work<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    fn json_line(&mut self, line: Range<u64>, end: u64, pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
         self.fields = true;
-        if !work.outlet.slice(&line).trim_ascii().is_empty() {
+        if !pass.work.outlet.slice(&line).trim_ascii().is_empty() {
             self.data.push(line);
         }
-        self.event(end, subject, work, out)
+        self.event(end, pass)
     }
 
-    fn elements(
-        &mut self,
-        bytes: &[u8],
-        at: u64,
-        subject: Subject<'_>,
-        work: &mut Work<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    fn elements(&mut self, bytes: &[u8], at: u64, pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
         let mut ends = Ends::default();
         let read = self.array.push(Run::plain(bytes, at), &mut ends);
         for element in ends.0 {
             // commas and spaces before an element are of its event; its document begins with the brace
             let whole = self.start..element;
-            let before = work.outlet.slice(&whole).iter().position(|byte| *byte == b'{').unwrap_or_default();
+            let before = pass.work.outlet.slice(&whole).iter().position(|byte| *byte == b'{').unwrap_or_default();
             self.data.push(whole.start + before as u64..element);
             self.fields = true;
-            self.event(element, subject, work, out)?;
+            self.event(element, pass)?;
         }
         read.map_err(|(_, malformed)| malformed)?;
         if self.array.is_done() {
             // what closes the array is of no event
-            self.start = work.outlet.end();
+            self.start = pass.work.outlet.end();
         }
         Ok(())
     }
 
     /// Lets go what is certain.
-    fn release(&mut self, work: &mut Work<'_>, out: &mut Vec<u8>) {
-        if self.start.saturating_sub(work.outlet.start()) > MOST_HELD {
-            self.channels.finish(work);
+    fn release(&mut self, pass: &mut Pass<'_, '_>) {
+        if self.start.saturating_sub(pass.work.outlet.start()) > MOST_HELD {
+            self.channels.finish(pass.work);
         }
         let until = match self.channels.held_from() {
             Some(held) => {
@@ -320,7 +308,15 @@ impl Events {
                 self.start
             }
         };
-        work.outlet.release(until, out);
+        pass.work.outlet.release(until, pass.out);
+    }
+}
+
+/// What says nothing does not wait for what says something.
+fn overtake(event: Range<u64>, pass: &mut Pass<'_, '_>) {
+    if pass.work.outlet.start() < event.start {
+        pass.out.extend_from_slice(pass.work.outlet.slice(&event));
+        pass.work.outlet.replace(event, Vec::new());
     }
 }
 

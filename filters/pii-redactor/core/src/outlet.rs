@@ -43,7 +43,25 @@ impl Outlet {
     /// Sets what comes instead of some bytes.
     pub fn replace(&mut self, range: Range<u64>, bytes: Vec<u8>) {
         self.edited += 1;
-        self.edits.insert(range.start, (range.end, bytes));
+        match self.edits.get_mut(&range.start) {
+            // behind what was put before it
+            Some((end, before)) if *end == range.start => {
+                *end = range.end;
+                before.extend(bytes);
+            }
+            _ => drop(self.edits.insert(range.start, (range.end, bytes))),
+        }
+    }
+
+    /// Puts bytes before the one at `at`.
+    pub fn insert(&mut self, at: u64, bytes: Vec<u8>) {
+        self.edits.insert(at, (at, bytes));
+    }
+
+    /// Whether something in a range is replaced.
+    #[must_use]
+    pub fn is_edited(&self, range: Range<u64>) -> bool {
+        self.edits.range(range).next().is_some()
     }
 
     /// How many replacements there were.

@@ -161,7 +161,7 @@ impl<'a, 'w> Walk<'a, 'w> {
         self.target = Target::Field;
     }
 
-    fn begin(&mut self, path: &Path, key: bool) {
+    fn begin(&mut self, path: &Path, key: bool, raw: u64) {
         let kind = match &self.events {
             Some((_, facts)) if self.subject.endpoint == Endpoint::OpenaiResponses && path.depth() == 1 => facts.kind(),
             _ => self.state.kinds.at(path.depth()),
@@ -172,7 +172,7 @@ impl<'a, 'w> Walk<'a, 'w> {
             Place::Json => self.begin_field(Form::Json, path, key),
             Place::Delta(stream) => {
                 if let Some((channels, facts)) = &mut self.events {
-                    channels.begin(stream, path, facts);
+                    channels.begin(stream, path, raw, facts);
                     self.target = Target::Channel;
                 } else {
                     self.begin_field(if stream.is_json() { Form::Json } else { Form::Text }, path, key);
@@ -183,7 +183,7 @@ impl<'a, 'w> Walk<'a, 'w> {
 }
 
 impl Handler for Walk<'_, '_> {
-    fn string(&mut self, path: &Path, key: bool, _raw: u64) -> bool {
+    fn string(&mut self, path: &Path, key: bool, raw: u64) -> bool {
         self.target = Target::Nowhere;
         if self.state.leaving.is_some() {
             return false;
@@ -191,7 +191,7 @@ impl Handler for Walk<'_, '_> {
         if !key {
             self.state.kinds.begin(path);
         }
-        self.begin(path, key);
+        self.begin(path, key, raw);
         self.target != Target::Nowhere || (!key && self.state.kinds.reading)
     }
 

@@ -27,7 +27,8 @@ const SSE: Format = Format::Events(Framing::ServerSent);
 /// What comes out has to be the same for one cut anywhere, and for single bytes.
 fn same_for_any_cut(make: impl Fn() -> Case, direction: Direction, format: Format, body: &str) -> String {
     let whole = String::from_utf8(make().run(direction, format, [body.as_bytes()]).unwrap().concat()).unwrap();
-    for at in 0..=body.len() {
+    // at each byte of what is short, and at two thousand or so of what is long
+    for at in (0..=body.len()).step_by(1 + body.len() / 2500) {
         let out = make().run(direction, format, cut(body, at)).unwrap_or_else(|error| panic!("cut at {at}: {error:?}"));
         assert_eq!(String::from_utf8_lossy(&out.concat()), whole, "cut at {at}");
     }
@@ -152,6 +153,31 @@ fn an_event_waits_for_the_next_word_at_most() {
     let events: Vec<usize> = outs.iter().map(|out| String::from_utf8_lossy(out).matches("data: ").count()).collect();
     // the role at once; each word when the next one comes; the last with the finish
     assert_eq!(events, [1, 0, 1, 1, 2, 1, 1, 0]);
+}
+
+#[test]
+fn of_an_event_that_says_much_only_its_last_word_waits() {
+    let much = "All of this is certain, and whoever reads it should not wait for what comes next: the address is ";
+    let stream = chat_stream(&[&format!("{much}ada@exa"), "mple.com. ", &format!("{much}[EM"), "AIL_1] bye"]);
+    let make = || {
+        let mut case = Case::new(Endpoint::OpenaiChat);
+        case.request(Format::Json, &chat("I am bob@example.org"));
+        case
+    };
+    let out = same_for_any_cut(make, Direction::Response, SSE, &stream);
+    assert_eq!(said(&out), format!("{much}[EMAIL_2]. {much}bob@example.org bye"));
+    let pieces: Vec<&[u8]> = stream.split_inclusive("\n\n").map(str::as_bytes).collect();
+    let outs = make().run(Direction::Response, SSE, pieces).unwrap();
+    let second = String::from_utf8(outs[1].clone()).unwrap();
+    assert_eq!(said(&second), much);
+    assert!(second.ends_with("\n\n"), "a whole event");
+    // a ping comes between whole events
+    let (first, rest) = stream.split_at(stream.find("mple.com").unwrap());
+    let at = first.rfind("data: ").unwrap();
+    let with_ping = format!("{}: ping\n\n{}{rest}", &first[..at], &first[at..]);
+    let out = make().response(SSE, &with_ping);
+    assert_eq!(said(&out), format!("{much}[EMAIL_2]. {much}bob@example.org bye"));
+    assert!(out.contains("\n\n: ping\n\ndata: "), "{out}");
 }
 
 #[test]

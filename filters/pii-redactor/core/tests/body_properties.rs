@@ -66,7 +66,7 @@ const PARTS: &[&str] = &[
 ];
 
 fn text() -> impl Strategy<Value = String> {
-    proptest::collection::vec(proptest::sample::select(PARTS), 0..8).prop_map(|parts| parts.concat())
+    proptest::collection::vec(proptest::sample::select(PARTS), 0..24).prop_map(|parts| parts.concat())
 }
 
 /// The same with a space between any two: then no value is a part of another word.
@@ -196,7 +196,7 @@ proptest! {
 
     #[test]
     fn a_stream_says_the_same_however_it_is_cut(
-        prompt in text(), answer in text(), lengths in proptest::collection::vec(1..7_usize, 1..4),
+        prompt in text(), answer in text(), lengths in proptest::collection::vec(prop_oneof![1..7_usize, 60..200_usize], 1..4),
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let make = || {
@@ -212,7 +212,7 @@ proptest! {
         let document = json!({"choices": [{"message": {"content": answer}}]}).to_string();
         let at_once: Value = serde_json::from_str(&make().response(Format::Json, &document)).unwrap();
         prop_assert_eq!(json!(said(&whole)), at_once["choices"][0]["message"]["content"].clone());
-        prop_assert_eq!(whole.matches("data: ").count(), body.matches("data: ").count());
+        prop_assert!(whole.matches("data: ").count() >= body.matches("data: ").count());
     }
 
     #[test]

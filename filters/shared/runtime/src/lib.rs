@@ -16,7 +16,7 @@ pub use lease::{Claim, Lease, claim};
 pub use logging::{event, follow_host_level, install};
 pub use meter::{Counter, SharedGauge, metric_name, set_gauge};
 pub use shared::Store;
-pub use verified::HostVerified;
+pub use verified::{HostVerified, peer_principal};
 
 /// The proxy's clock.
 pub use filter_host::time::now;

@@ -12,6 +12,15 @@ const ISSUER: &[u8] = b"metadata\0filter_metadata\0envoy.filters.http.jwt_authn\
 const MUTUAL_TLS: &[u8] = b"connection\0mtls";
 const PEER_URI: &[u8] = b"connection\0uri_san_peer_certificate";
 
+/// The identity that the peer of the current stream has proved by mutual TLS: its URI SAN, such as
+/// `spiffe://cluster.local/ns/web/sa/web`. None where there is no such peer.
+#[must_use]
+pub fn peer_principal() -> Option<String> {
+    let mutual = property::get(MUTUAL_TLS).is_some_and(|value| value.first() == Some(&1));
+    let uri = property::get(PEER_URI).filter(|_| mutual)?;
+    String::from_utf8(uri).ok().filter(|uri| !uri.is_empty())
+}
+
 /// The current request's verified facts, from the host.
 #[derive(Debug, Default)]
 pub struct HostVerified {
@@ -31,6 +40,7 @@ impl Verified for HostVerified {
     fn peer(&self) -> bool {
         *self.peer.get_or_init(|| {
             let mutual = property::get(MUTUAL_TLS).is_some_and(|value| value.first() == Some(&1));
+            // one that is no text is an identity as well
             mutual && property::get(PEER_URI).is_some_and(|uri| !uri.is_empty())
         })
     }
