@@ -103,6 +103,11 @@ soak: build ## A million events through a real Envoy whose collector is away: me
 test-toolchain: ## Tests the way to build wasm where rustup can download nothing.
 	@tools/test-toolchain.sh
 
+TIME ?= 60
+.PHONY: fuzz
+fuzz: ## Bytes that nobody sends on purpose, through pii-core (TIME=60: seconds for each target, FUZZ="json events": these).
+	@tools/fuzz.sh $(TIME) $(FUZZ)
+
 .PHONY: bench
 bench: build ## What the filters cost, side by side in one run.
 	@tools/wasm-cargo build --locked --quiet --release --target $(WASM_TARGET) $(addprefix -p ,$(BENCH_FILTERS))

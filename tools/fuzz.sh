@@ -4,6 +4,7 @@
 #   tools/fuzz.sh 60                    all
 #   tools/fuzz.sh 600 json events       some
 #   tools/fuzz.sh --again FILE TARGET   one input
+#   tools/fuzz.sh --minimize FILE TARGET
 #   CARGO_TARGET_DIR; FUZZ_DIR (what was found, .run/fuzz); FUZZ_FLAGS (libFuzzer's own)
 #
 # It sets the compiler's flags for libFuzzer itself: a stable rustc does (there is no unsafe code, so no sanitizer), and a C++
@@ -32,10 +33,10 @@ usage() {
     exit 2
 }
 
-# Counters at each branch, and what is compared; the names are LLVM's.
+# Counters at each branch; the names are LLVM's. (Tracing what is compared as well would make detectors three times slower.)
 instrumented() {
     local flag flags=()
-    for flag in level=4 inline-8bit-counters pc-table trace-compares; do
+    for flag in level=4 inline-8bit-counters pc-table; do
         flags+=(-Cllvm-args=-sanitizer-coverage-"$flag")
     done
     printf '%s\037' -Cpasses=sancov-module "${flags[@]}" --cfg=fuzzing
@@ -73,16 +74,18 @@ run() {
 }
 
 main() {
-    local target targets failed=''
+    local target targets failed='' flags=()
     [ $# -ge 1 ] || usage
     host=$(rustc -vV | awk '/^host:/ { print $2 }')
     built=${CARGO_TARGET_DIR:-$root/target}/fuzz
     found=${FUZZ_DIR:-$root/.run/fuzz}
-    if [ "$1" = --again ]; then
+    case $1 in --again | --minimize)
         [ $# -eq 3 ] || usage
         build
-        exec "$built/$host/release/$3" "$2"
-    fi
+        [ "$1" = --again ] || flags=(-minimize_crash=1 -max_total_time=60 -exact_artifact_path="$2.min")
+        exec "$built/$host/release/$3" ${flags[@]+"${flags[@]}"} "$2"
+        ;;
+    esac
     case $1 in '' | *[!0-9]*) usage ;; esac
     targets=${*:2}
     for target in ${targets:=$known}; do

@@ -14,16 +14,12 @@ fn measured() -> Score {
 /// words, or in the second line of a table: README.md.
 fn floor(entity: Entity) -> f64 {
     match entity {
-        Entity::DrivingLicence => 54.0,
-        Entity::Secret => 74.0,
-        Entity::UsSsn | Entity::BrCpf | Entity::Passport | Entity::DeSteuerId | Entity::PlPesel | Entity::UkNhs => 85.0,
-        Entity::Phone | Entity::AuTfn | Entity::BrCnpj | Entity::CaSin | Entity::DateOfBirth | Entity::AwsKey => 87.0,
-        Entity::BankAccount
-        | Entity::EsNif
-        | Entity::InAadhaar
-        | Entity::AuMedicare
-        | Entity::AuAbn
-        | Entity::UsItin => 90.0,
+        Entity::DeSteuerId | Entity::PlPesel | Entity::UkNhs => 85.0,
+        Entity::DrivingLicence | Entity::Secret | Entity::Passport | Entity::CaSin | Entity::DateOfBirth => 88.0,
+        Entity::Phone | Entity::AuTfn | Entity::BankAccount => 90.0,
+        Entity::AwsKey | Entity::AuMedicare | Entity::InAadhaar | Entity::AuAbn => 92.0,
+        Entity::BrCpf | Entity::BrCnpj | Entity::UsItin => 94.0,
+        Entity::UsSsn | Entity::EsNif => 96.0,
         _ => 98.0,
     }
 }
@@ -36,11 +32,11 @@ fn percent(ratio: Option<f64>) -> f64 {
 fn most_values_are_found_and_little_else() {
     let score = measured();
     let total = score.total();
-    assert!(percent(total.f2()) >= 93.5, "F2: {total:?}");
-    assert!(percent(total.precision()) >= 98.0, "precision: {total:?}");
-    assert!(percent(total.leak()) <= 6.5, "leak: {total:?}");
+    assert!(percent(total.f2()) >= 96.5, "F2: {total:?}");
+    assert!(percent(total.precision()) >= 99.0, "precision: {total:?}");
+    assert!(percent(total.leak()) <= 4.0, "leak: {total:?}");
     let (all, touched) = score.touched();
-    assert!(touched * 100 <= all * 3, "something is found in {touched} of {all} negatives: {:?}", score.negatives);
+    assert!(touched * 100 <= all, "something is found in {touched} of {all} negatives: {:?}", score.negatives);
 }
 
 #[test]
@@ -49,7 +45,7 @@ fn each_kind_is_found() {
     let all = Entity::ALL.iter().filter(|entity| family(**entity) == **entity);
     let low: Vec<(&str, f64, Counts)> = all
         .map(|entity| (*entity, score.of(&[*entity])))
-        .filter(|(entity, counts)| percent(counts.recall()) < floor(*entity) || percent(counts.precision()) < 86.0)
+        .filter(|(entity, counts)| percent(counts.recall()) < floor(*entity) || percent(counts.precision()) < 96.0)
         .map(|(entity, counts)| (entity.name(), percent(counts.recall()), counts))
         .collect();
     assert!(low.is_empty(), "{low:#?}");

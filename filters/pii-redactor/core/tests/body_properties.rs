@@ -98,8 +98,9 @@ fn document() -> impl Strategy<Value = Value> {
 
 /// Writes a document with escapes where none are needed, and spaces.
 fn written(value: &Value, seed: u64) -> String {
-    let plain = if seed % 2 == 0 { serde_json::to_string(value) } else { serde_json::to_string_pretty(value) }.unwrap();
-    if seed % 3 == 0 {
+    let plain = if seed.is_multiple_of(2) { serde_json::to_string(value) } else { serde_json::to_string_pretty(value) }
+        .unwrap();
+    if seed.is_multiple_of(3) {
         return plain;
     }
     // every letter e and sign @ in strings as an escape; outside of strings there is no @, and e only in words

@@ -879,7 +879,7 @@ fn another_number_is_named_in_the_same_sentence() {
             "order. <4111111111111111>",
             "order, 4111111111111111",
             "Tracking number: 9424 5690 3675 9441 6155 42",
-            "5690 <4111 1111 1111 1111> 12/27",
+            "1234 <4111 1111 1111 1111> 12/27",
         ],
     );
     assert_marked(Entity::UsSsn, &["my ssn for the order. <219099999>"]);
@@ -931,7 +931,7 @@ fn names_may_stand_further_off_and_in_more_words() {
             "número de seguro social: <778691890>",
             "social media reach 312601006",
             "social media: 312601006",
-            "one two three four five six ssn a b c d e f g h 312601006",
+            "ssn one two three four five 312601006",
         ],
     );
 }

@@ -975,7 +975,13 @@ fn keys_may_begin_with_any_sign_of_base64() {
     let plain = format!("k{}", &secret[1..]);
     finds(Entity::AwsKey, &format!("Here's the secret access key you asked for: {plain} We"), &plain);
     finds_none(Entity::AwsKey, &[&format!("export ACCESS_KEY=\"{secret}\""), &format!("blob \"{plain}\"")]);
-    finds_none(Entity::Secret, &["token_key=/var/run/secrets/kubernetes.io/serviceaccount/token", "api_key=/etc/app/keys/a1b2c3d4e5f60718/key"]);
+    finds_none(
+        Entity::Secret,
+        &[
+            "token_key=/var/run/secrets/kubernetes.io/serviceaccount/token",
+            "api_key=/etc/app/keys/a1b2c3d4e5f60718/key",
+        ],
+    );
 }
 
 #[test]

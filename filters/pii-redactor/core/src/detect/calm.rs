@@ -8,8 +8,8 @@ use super::CONTEXT;
 /// The longest calm word, in bytes. Tokens without digits are longer.
 const LONGEST: usize = 24;
 
-/// How words end that say that a secret follows, as [`super::secret`] knows them: `password`, `passphrase`, `pass`, `secret`, `token`,
-/// `credentials`, `auth`, `key`, `bearer`, `basic`, `sig`, `passe`, `senha` …
+/// How words end that say that a secret follows, as [`super::secret`] knows them: `password`, `passphrase`, `pass`, `secret`,
+/// `token`, `credentials`, `auth`, `key`, `bearer`, `basic`, `sig`, `passe`, `senha` …
 const TELLING_ENDS: &[[u8; 3]] = &[
     *b"swd", *b"ord", *b"pwd", *b"ase", *b"ode", *b"ass", *b"ort", *b"ret", *b"ken", *b"ial", *b"als", *b"uth",
     *b"key", *b"rer", *b"sic", *b"sig", *b"sse", *b"nha",

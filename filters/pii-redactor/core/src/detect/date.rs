@@ -9,56 +9,59 @@ use super::{Entity, EntitySet, Found, View, Word};
 const YEARS: core::ops::RangeInclusive<u32> = 1900..=2030;
 
 /// Words of birth.
-const NAMES: &Names = &Names::among(&[
-    "born",
-    "birth",
-    "dob",
-    "d o b",
-    "birthday",
-    "birthdate",
-    "birth date",
-    "dateofbirth",
-    "dayofbirth",
-    "bday",
-    "b day",
-    "geboren",
-    "geb",
-    "geburtsdatum",
-    "geburtstag",
-    "né",
-    "née",
-    "nés",
-    "naissance",
-    "datenaissance",
-    "datedenaissance",
-    "nacido",
-    "nacida",
-    "nació",
-    "nacimiento",
-    "fechanacimiento",
-    "fechadenacimiento",
-    "nato",
-    "nata",
-    "nascita",
-    "datanascita",
-    "datadinascita",
-    "nascido",
-    "nascida",
-    "nasceu",
-    "nascimento",
-    "datanascimento",
-    "datadenascimento",
-    "geboortedatum",
-    "urodzenia",
-    "urodzony",
-    "urodzona",
-    "födelsedatum",
-    "född",
-    "fødselsdato",
-    "出生",
-    "出生日期",
-    "生年月日",
-], OTHER_DATES);
+const NAMES: &Names = &Names::among(
+    &[
+        "born",
+        "birth",
+        "dob",
+        "d o b",
+        "birthday",
+        "birthdate",
+        "birth date",
+        "dateofbirth",
+        "dayofbirth",
+        "bday",
+        "b day",
+        "geboren",
+        "geb",
+        "geburtsdatum",
+        "geburtstag",
+        "né",
+        "née",
+        "nés",
+        "naissance",
+        "datenaissance",
+        "datedenaissance",
+        "nacido",
+        "nacida",
+        "nació",
+        "nacimiento",
+        "fechanacimiento",
+        "fechadenacimiento",
+        "nato",
+        "nata",
+        "nascita",
+        "datanascita",
+        "datadinascita",
+        "nascido",
+        "nascida",
+        "nasceu",
+        "nascimento",
+        "datanascimento",
+        "datadenascimento",
+        "geboortedatum",
+        "urodzenia",
+        "urodzony",
+        "urodzona",
+        "födelsedatum",
+        "född",
+        "fødselsdato",
+        "出生",
+        "出生日期",
+        "生年月日",
+    ],
+    OTHER_DATES,
+);
 
 /// Words of other dates. One that is nearer has the date.
 const OTHER_DATES: &[&str] = &[
@@ -124,12 +127,12 @@ const MONTHS: [&[&str]; 12] = [
 
 /// What begins with a word.
 pub(super) fn look(view: &View<'_>, word: Word, wanted: EntitySet, found: &mut Vec<Found>) {
-    if !wanted.has(Entity::DateOfBirth) || !may_begin(view, word) || !is_named(view, NAMES) {
+    if !wanted.has(Entity::DateOfBirth) || !may_begin(view, word) {
         return;
     }
     let end = if word.digits { numbers(view, word).or_else(|| day_first(view)) } else { month_first(view, word) };
     let Some(end) = end else { return };
-    if !continues(view) && ends(view, end) {
+    if !continues(view) && ends(view, end) && is_named(view, NAMES) {
         found.push(Found { start: 0, end, entity: Entity::DateOfBirth, confidence: 90 });
     }
 }

@@ -1,6 +1,6 @@
 //! What numbers have in common: forms that are written down, what may stand around them, and the words that name them.
 
-use super::view::{end_bit, is_called};
+use super::view::{End, Ends, is_called};
 use super::{Entity, EntitySet, Found, View, Word, is_word};
 
 /// The most characters that a form has: those of an IBAN.
@@ -194,7 +194,8 @@ fn is_among_digits(view: &View<'_>, end: usize) -> bool {
         || (view.byte(end) == Some(b' ') && view.byte(end + 1).is_some_and(is_digit))
 }
 
-/// Fields of a person that stand beside each other. Among kinds that only their words tell apart the nearest of these has the number.
+/// Fields of a person that stand beside each other. Among kinds that only their words tell apart the nearest of these has the
+/// number.
 pub(super) const FIELDS: &[&str] = &[
     "phone",
     "phones",
@@ -242,12 +243,12 @@ pub(super) const FIELDS: &[&str] = &[
 pub(super) struct Names {
     /// In lower case; the words of one are parted by a space. One that begins with `=` has to be the last before the number.
     all: &'static [&'static str],
-    /// How they end: [`end_bit`] of each.
-    ends: u64,
+    /// How they end.
+    ends: Ends,
     /// Words that take the name away where they are nearer, wherever a sentence ends.
     rivals: &'static [&'static str],
     /// How these end.
-    rival_ends: u64,
+    rival_ends: Ends,
 }
 
 impl Names {
@@ -260,33 +261,47 @@ impl Names {
     }
 }
 
-/// The [`end_bit`]s of all names.
-const fn ends_of(names: &[&str]) -> u64 {
-    let (mut rest, mut ends) = (names, 0);
+/// How names end.
+const fn ends_of(names: &[&str]) -> Ends {
+    let (mut rest, mut ends) = (names, Ends::NONE);
     while let [name, behind @ ..] = rest {
-        ends |= end_bit(name.as_bytes());
+        ends = ends.with(end_of(name));
         rest = behind;
     }
     ends
 }
 
-const OTHER_ENDS: u64 = ends_of(OTHERS);
+/// Whether the last word of a name ends so. The last byte alone tells almost always.
+fn has_end(name: &str, end: End) -> bool {
+    name.as_bytes().last() == Some(&end.last()) && end_of(name) == end
+}
+
+/// How the last word of a name ends.
+const fn end_of(name: &str) -> End {
+    match name.as_bytes() {
+        [.., b' ' | b'=', last] => End::of(&[*last]),
+        [.., b' ' | b'=', first, last] => End::of(&[*first, *last]),
+        name => End::of(name),
+    }
+}
+
+static OTHER_ENDS: Ends = ends_of(OTHERS);
 
 /// Whether one of `names` stands among the five words before the place (of three letters and more), and nearer than a word that
 /// names something else. In scripts without spaces a name may end a word.
 pub(super) fn is_named(view: &View<'_>, names: &Names) -> bool {
     let words = view.words();
-    if words.ends & names.ends == 0 {
+    if !words.all_ends.meets(&names.ends) {
         return false;
     }
-    for (nearest, word) in words.all.iter().enumerate().take(words.near) {
-        let bit = end_bit(word);
+    for (nearest, (word, end)) in words.all.iter().zip(words.ends).enumerate().take(words.near) {
         let before = words.all.get(nearest..).unwrap_or_default();
-        if bit & names.ends != 0 && names.all.iter().any(|name| ends_with(before, name, nearest == 0)) {
+        let is_it = |name: &&str| has_end(name, end) && ends_with(before, name, nearest == 0);
+        if names.ends.may_have(end) && names.all.iter().any(is_it) {
             return true;
         }
-        let is_other = nearest < words.sentence && bit & OTHER_ENDS != 0 && is_one_of(word, OTHERS);
-        if is_other || bit & names.rival_ends != 0 && is_one_of(word, names.rivals) {
+        let is_other = nearest < words.sentence && is_one_of(word, end, OTHERS, &OTHER_ENDS);
+        if is_other || is_one_of(word, end, names.rivals, &names.rival_ends) {
             return false;
         }
     }
@@ -296,18 +311,20 @@ pub(super) fn is_named(view: &View<'_>, names: &Names) -> bool {
 /// Whether the nearest word before the place in its sentence, or the one before that, names something else.
 pub(super) fn is_other(view: &View<'_>) -> bool {
     let words = view.words();
-    words.ends & OTHER_ENDS != 0 && words.all.iter().take(words.sentence.min(2)).any(|word| is_one_of(word, OTHERS))
+    let mut nearest = words.all.iter().zip(words.ends).take(words.sentence.min(2));
+    nearest.any(|(word, end)| is_one_of(word, end, OTHERS, &OTHER_ENDS))
 }
 
 /// Whether the digits at the place are some of a longer number in groups, which a word names something else.
 pub(super) fn is_within_other(view: &View<'_>, end: usize) -> bool {
     let words = view.words();
-    let mut words = words.all.iter().take(words.sentence).filter(|word| !word.iter().all(u8::is_ascii_digit)).take(2);
-    is_among_digits(view, end) && words.any(|word| is_one_of(word, OTHERS))
+    let all = words.all.iter().zip(words.ends).take(words.sentence);
+    let mut nearest = all.filter(|(word, _)| !word.iter().all(u8::is_ascii_digit)).take(2);
+    is_among_digits(view, end) && nearest.any(|(word, end)| is_one_of(word, end, OTHERS, &OTHER_ENDS))
 }
 
-fn is_one_of(word: &[u8], words: &[&str]) -> bool {
-    words.iter().any(|other| is_called(word, other.as_bytes()))
+fn is_one_of(word: &[u8], end: End, words: &[&str], ends: &Ends) -> bool {
+    ends.may_have(end) && words.iter().any(|other| has_end(other, end) && is_called(word, other.as_bytes()))
 }
 
 /// Whether words, the last one first, end with those of a name.
@@ -411,12 +428,12 @@ impl Rule {
 
     /// Where the value ends that is written at the view's place, and how sure it is.
     fn value(&self, view: &View<'_>) -> Option<(usize, u8)> {
-        // The words are the cheapest to ask: they are read once for all rules.
+        // Few words fit a form, and few of those have a name before them: checks come last.
+        let written = read(view, 0, self.form)?;
         let named = is_named(view, self.names);
         if !named && self.alone == 0 {
             return None;
         }
-        let written = read(view, 0, self.form)?;
         if !(self.check)(&written) || !stops(view, written.end) {
             return None;
         }

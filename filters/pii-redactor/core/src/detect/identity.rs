@@ -71,15 +71,40 @@ const SIN: &Names = &Names::new(&[
     "nas",
     "assurance sociale",
 ]);
-const TFN: &Names = &Names::new(&["tfn", "tfnnumber", "tax file", "tax file number", "tax file no", "taxfile", "taxfilenumber"]);
-const ABN: &Names = &Names::new(&["abn", "abnnumber", "australian business number", "business number", "businessnumber"]);
+const TFN: &Names =
+    &Names::new(&["tfn", "tfnnumber", "tax file", "tax file number", "tax file no", "taxfile", "taxfilenumber"]);
+const ABN: &Names =
+    &Names::new(&["abn", "abnnumber", "australian business number", "business number", "businessnumber"]);
 const MEDICARE: &Names = &Names::new(&["medicare", "medicarenumber", "medicareno", "medicarecard"]);
-const AADHAAR: &Names = &Names::new(&["aadhaar", "aadhar", "adhaar", "adhar", "aadhaarnumber", "aadharnumber", "aadhaarno", "uidai", "uid", "आधार"]);
+const AADHAAR: &Names = &Names::new(&[
+    "aadhaar",
+    "aadhar",
+    "adhaar",
+    "adhar",
+    "aadhaarnumber",
+    "aadharnumber",
+    "aadhaarno",
+    "uidai",
+    "uid",
+    "आधार",
+]);
 const PAN: &Names = &Names::new(&["pan", "pannumber", "panno", "pancard", "permanent account number", "income tax"]);
-const NIF: &Names = &Names::new(&["nif", "dni", "nie", "nifnumber", "dninumber", "nienumber", "identidad", "numerodni", "spanish tax number", "spanish tax id"]);
+const NIF: &Names = &Names::new(&[
+    "nif",
+    "dni",
+    "nie",
+    "nifnumber",
+    "dninumber",
+    "nienumber",
+    "identidad",
+    "numerodni",
+    "spanish tax number",
+    "spanish tax id",
+]);
 const CODICE: &Names = &Names::new(&["codice fiscale", "codicefiscale", "cf", "fiscal code", "tax code", "fiscalcode"]);
 const PESEL: &Names = &Names::new(&["pesel", "peselu", "numer pesel", "nr pesel", "peselnumber", "numerpesel"]);
-const NRIC: &Names = &Names::new(&["nric", "fin", "nricnumber", "nricno", "nricfin", "finnumber", "identity card", "ic"]);
+const NRIC: &Names =
+    &Names::new(&["nric", "fin", "nricnumber", "nricno", "nricfin", "finnumber", "identity card", "ic"]);
 const STEUER_ID: &Names = &Names::new(&[
     "steuer id",
     "steuerid",

@@ -44,7 +44,14 @@ impl<'a> View<'a> {
     /// The same place, seen as far as [`FAR`].
     #[must_use]
     pub fn far(&self) -> View<'a> {
-        View { text: self.text, at: self.at, whole: self.whole, limit: FAR, short: Cell::new(false), words: OnceCell::new() }
+        View {
+            text: self.text,
+            at: self.at,
+            whole: self.whole,
+            limit: FAR,
+            short: Cell::new(false),
+            words: OnceCell::new(),
+        }
     }
 
     /// Takes over that another view of the same place looked too far.
@@ -182,13 +189,16 @@ pub(super) struct Words<'a> {
     pub near: usize,
     /// How many stand in the same sentence as the place.
     pub sentence: usize,
-    /// How they end: [`end_bit`] of each.
-    pub ends: u64,
+    /// How each ends.
+    pub ends: [End; KEPT_WORDS],
+    /// How they end, all together.
+    pub all_ends: Ends,
 }
 
 impl<'a> Words<'a> {
     fn read(text: &'a [u8]) -> Self {
-        let mut words = Self { all: [&[]; KEPT_WORDS], count: 0, near: 0, sentence: 0, ends: 0 };
+        let (ends, all_ends) = ([End::of(&[]); KEPT_WORDS], Ends::NONE);
+        let mut words = Self { all: [&[]; KEPT_WORDS], count: 0, near: 0, sentence: 0, ends, all_ends };
         let (mut rest, mut counted, mut ended) = (text, 0, false);
         for place in 0..KEPT_WORDS {
             let (before, between) = split_back(rest, |byte| !is_part(byte));
@@ -199,7 +209,9 @@ impl<'a> Words<'a> {
             words.count += 1;
             words.near += usize::from(counted < CONTEXT_WORDS);
             words.sentence += usize::from(!ended);
-            words.ends |= end_bit(word);
+            let end = End::of(word);
+            words.all_ends = words.all_ends.with(end);
+            words.ends.get_mut(place).into_iter().for_each(|slot| *slot = end);
             counted += usize::from(word.len() > 2 || word.iter().any(u8::is_ascii_digit));
         }
         words
@@ -227,15 +239,70 @@ fn ends_sentence(word: &[u8], behind: &[u8]) -> bool {
     behind.windows(2).any(stops) || behind.iter().any(|byte| matches!(byte, b'\n' | b';'))
 }
 
-/// A bit for the last character of a word, whatever its case: words and names whose bits differ are not the same.
-pub(super) const fn end_bit(word: &[u8]) -> u64 {
-    let [.., last] = word else { return 0 };
-    let place = match last.to_ascii_lowercase() {
-        letter @ b'a'..=b'z' => letter - b'a',
-        b'0'..=b'9' => 26,
-        other => 27 + other % 37,
-    };
-    1 << place
+/// The last three bytes of a word, whatever their case; all of a shorter one. Where a word is a name or ends with it, these are
+/// the same: almost no word has to be compared with names. Names end with no digit: words that do have all the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct End(u32);
+
+impl End {
+    pub const fn of(word: &[u8]) -> Self {
+        const fn number(bytes: [u8; 3]) -> u32 {
+            let [first, second, third] = bytes;
+            u32::from_be_bytes([0, first.to_ascii_lowercase(), second.to_ascii_lowercase(), third.to_ascii_lowercase()])
+        }
+        match word {
+            [.., b'0'..=b'9'] => Self(0),
+            [.., first, second, third] => Self(number([*first, *second, *third])),
+            [first, second] => Self(number([0, *first, *second])),
+            [first] => Self(number([0, 0, *first])),
+            [] => Self(0),
+        }
+    }
+
+    /// The last byte, in lower case.
+    pub const fn last(self) -> u8 {
+        let [.., last] = self.0.to_be_bytes();
+        last
+    }
+
+    /// The place of its bit.
+    const fn place(self) -> u32 {
+        self.0.wrapping_mul(0x9e37_79b1) >> 24
+    }
+}
+
+/// Which ends there are, or may be: a bit for some of them each (a hash by multiplication, after Knuth).
+#[derive(Clone, Copy)]
+pub(super) struct Ends([u64; 4]);
+
+impl Ends {
+    pub const NONE: Self = Self([0; 4]);
+
+    pub const fn with(self, end: End) -> Self {
+        let Self([first, second, third, fourth]) = self;
+        if end.0 == 0 {
+            return self;
+        }
+        let place = end.place();
+        let bit = 1 << (place & 63);
+        match place >> 6 {
+            0 => Self([first | bit, second, third, fourth]),
+            1 => Self([first, second | bit, third, fourth]),
+            2 => Self([first, second, third | bit, fourth]),
+            _ => Self([first, second, third, fourth | bit]),
+        }
+    }
+
+    /// Whether an end may be one of them.
+    pub fn may_have(&self, end: End) -> bool {
+        let place = end.place();
+        end.0 != 0 && self.0.get(place as usize >> 6).is_some_and(|bits| bits >> (place & 63) & 1 == 1)
+    }
+
+    /// Whether an end may be in both.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(one, other)| one & other != 0)
+    }
 }
 
 /// The shortest name that may be the end of a longer one, in bytes.

@@ -101,7 +101,10 @@ fn run(policy: Policy) {
     }
 }
 
-const BODY: &str = r#"{"messages":[{"content":"employee DM-123456, ada@example.com, Project Falcon <EMAIL-1> [EMAIL_1]"}],"customer":{"notes":"4111 1111 1111 1111"}}"#;
+const BODY: &str = concat!(
+    r#"{"messages":[{"content":"employee DM-123456, ada@example.com, Project Falcon <EMAIL-1> [EMAIL_1]"}],"#,
+    r#""customer":{"notes":"4111 1111 1111 1111"}}"#
+);
 
 /// A pattern is refused with a reason, or says the same of a text however it is cut.
 fn assert_pattern(pattern: &str, text: &[u8]) {

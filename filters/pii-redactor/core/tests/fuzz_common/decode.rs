@@ -17,8 +17,8 @@ const STEP: usize = 512 * 1100;
 /// The largest body that is compressed here, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 
-/// Coding, ratio, whether the bytes are the body before it is compressed, how often it is repeated then, two lengths of pieces, then
-/// the bytes.
+/// Coding, ratio, whether the bytes are the body before it is compressed, how often it is repeated then, two lengths of
+/// pieces, then the bytes.
 pub fn decode(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let form = input.byte() % 3;

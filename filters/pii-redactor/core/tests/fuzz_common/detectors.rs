@@ -16,8 +16,8 @@ const SPLIT_EVERYWHERE: usize = 64;
 /// How long a text is that is made of a short one, over and over.
 const LONG: usize = 32 * 1024;
 
-/// Whether the text is repeated until it is long (what takes too long then is seen by the fuzzer's own limit of time), one length of
-/// pieces, then the text.
+/// Whether the text is repeated until it is long (what takes too long then is seen by the fuzzer's own limit of time),
+/// one length of pieces, then the text.
 pub fn detectors(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let long = input.byte() % 16 == 15;
@@ -77,7 +77,8 @@ fn normalized(text: &[u8]) -> String {
     String::from_utf8(seen.bytes().to_vec()).expect("a normalized text is text")
 }
 
-/// Each place: what is found lies within the text, on whole characters, and is the same for any beginning of the text that is enough.
+/// Each place: what is found lies within the text, on whole characters, and is the same for any beginning of the text
+/// that is enough.
 fn assert_places(text: &str, detectors: &Detectors) {
     let bytes = text.as_bytes();
     for at in (0..bytes.len()).filter(|at| begins(bytes, *at)) {

@@ -1,11 +1,6 @@
 //! A stream of events: any bytes, any cut.
 
-use pii_core::{
-    body::Format,
-    events::Framing,
-    rules::Endpoint,
-    session::Direction,
-};
+use pii_core::{body::Format, events::Framing, rules::Endpoint, session::Direction};
 use serde_json::Value;
 
 use super::{ENDPOINTS, Input, assert_same, json::asked, same_for_all_cuts};

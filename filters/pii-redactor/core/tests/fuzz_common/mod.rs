@@ -58,7 +58,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     Endpoint::Text,
 ];
 
-/// An input that is read from its beginning: choices first, one byte each (in seeds a digit, `0` for the first choice), then the rest.
+/// An input that is read from its beginning: choices first, one byte each (in seeds a digit, `0` for the first choice),
+/// then the rest.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
     pub rest: &'a [u8],

@@ -34,8 +34,8 @@ pub fn depth(document: &[u8]) -> usize {
     most
 }
 
-/// Whether bytes are one JSON document in UTF-8, by another reader's word; none where that reader asks for more than RFC 8259 does:
-/// numbers that it can hold, halves of surrogate pairs together.
+/// Whether bytes are one JSON document in UTF-8, by another reader's word; none where that reader asks for more than
+/// RFC 8259 does: numbers that it can hold, halves of surrogate pairs together.
 pub fn is_json(bytes: &[u8]) -> Option<bool> {
     let Ok(text) = core::str::from_utf8(bytes) else { return Some(false) };
     let Err(error) = serde_json::from_str::<Value>(text) else { return Some(true) };

@@ -34,13 +34,8 @@ pub(super) fn is_aws_secret_value(words: &[&[u8]], value: &[u8]) -> bool {
 
 /// Whether words, the last one first, end with what a secret key of AWS is called.
 fn is_aws_secret(words: &[&[u8]]) -> bool {
-    const NAMES: [&[&str]; 5] = [
-        &["secret", "aws"],
-        &["access", "secret"],
-        &["secretaccesskey"],
-        &["awssecretkey"],
-        &["awssecretaccesskey"],
-    ];
+    const NAMES: [&[&str]; 5] =
+        [&["secret", "aws"], &["access", "secret"], &["secretaccesskey"], &["awssecretkey"], &["awssecretaccesskey"]];
     let is = |word: &[u8], part: &str| crate::detect::view::is_called(word, part.as_bytes());
     NAMES.iter().any(|name| name.len() <= words.len() && name.iter().zip(words).all(|(part, word)| is(word, part)))
 }

@@ -256,7 +256,8 @@ fn loosely(view: &View<'_>, end: usize) -> Option<Place> {
         let length = view.run(at, FILLER, |byte| byte.is_ascii_lowercase() || byte >= 0x80);
         let behind = view.byte(at + length)?;
         // A value begins with small letters too.
-        let is_filler = !is_verb && length > 0 && (behind == b' ' || behind == b':' && view.byte(at + length + 1) == Some(b' '));
+        let is_filler =
+            !is_verb && length > 0 && (behind == b' ' || behind == b':' && view.byte(at + length + 1) == Some(b' '));
         if !is_filler {
             break;
         }

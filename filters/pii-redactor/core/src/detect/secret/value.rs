@@ -129,7 +129,8 @@ pub(super) fn is_made_up(value: &[u8]) -> bool {
     if !digits || !(small || capitals) || word_bytes(value) * 2 >= value.len() && !signs {
         return false;
     }
-    let turns = value.iter().zip(value.iter().skip(1)).filter(|(one, next)| Class::of(**one) != Class::of(**next)).count();
+    let turns =
+        value.iter().zip(value.iter().skip(1)).filter(|(one, next)| Class::of(**one) != Class::of(**next)).count();
     let token = small && capitals && value.len() >= IN_SENTENCE && turns * 4 >= value.len();
     let password = small && capitals && signs && plain && value.len() >= LENGTH;
     is_random_hex(value) || token && value.iter().all(is_in_token) || password
