@@ -127,7 +127,6 @@ impl Detectors {
                     if at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|before| is_word(*before)) {
                         at += 1;
                     } else if let Some(length) = calm(text, at) {
-                        // the byte behind it is none of a word's
                         at += 1 + self.quiet(text.get(at + 1..at + length).unwrap_or_default());
                     } else {
                         return at;

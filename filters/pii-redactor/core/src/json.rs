@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-use crate::{rules::Place, text::Run};
+use crate::{rules::Place, runs, text::Run};
 
 /// How deep arrays and objects may lie in each other.
 pub const MAX_DEPTH: usize = 128;
@@ -352,7 +352,7 @@ impl Reader {
     /// In a string: all that stands for itself at once.
     fn content(&mut self, run: Run<'_>, at: usize, handler: &mut impl Handler) -> Result<usize, Malformed> {
         let rest = run.bytes.get(at..).unwrap_or_default();
-        let plain = rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len());
+        let plain = runs::of_string(rest);
         if plain > 0 {
             self.lone(handler);
             self.give(run.part(at..at + plain), handler);
@@ -610,9 +610,4 @@ impl Reader {
         self.state = State::Number(next);
         Ok(true)
     }
-}
-
-/// Whether a byte of a string stands for itself.
-const fn is_plain(byte: u8) -> bool {
-    byte >= 0x20 && byte != b'"' && byte != b'\\'
 }

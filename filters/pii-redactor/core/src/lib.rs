@@ -23,6 +23,7 @@ pub mod place;
 pub mod plan;
 pub mod refusal;
 pub mod rules;
+mod runs;
 pub mod scanner;
 pub mod session;
 pub mod style;

@@ -7,7 +7,7 @@
 
 use core::ops::Range;
 
-use crate::detect::CONTEXT;
+use crate::{detect::CONTEXT, runs};
 
 /// How much of what is settled is kept before it is dropped at once, in bytes.
 const SLACK: usize = 8 * 1024;
@@ -147,7 +147,7 @@ impl Text {
                 rest = rest.part(1..rest.bytes.len());
                 continue;
             }
-            let plain = rest.bytes.iter().position(|byte| *byte >= 0x80 || *byte == b'%').unwrap_or(rest.bytes.len());
+            let plain = runs::of_text(rest.bytes);
             self.append(rest.part(0..plain), self.piece);
             if plain == rest.bytes.len() {
                 return;

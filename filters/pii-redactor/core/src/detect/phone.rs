@@ -376,12 +376,17 @@ const PLANS: &[Plan] = &[
     (13, 13, 10, 10, false),
 ];
 
+/// The fewest digits of a number as it is written within a country (`555-1234`, and a few of six).
+const SHORTEST: usize = 6;
+
 /// A national number at `start`, behind a bracket where that is not 0.
 fn national(view: &View<'_>, start: usize) -> Option<Found> {
-    if !is_named(view, NAMES) || is_in_path(view) || continues_international(view) {
+    let groups = Groups::read(view, start, start);
+    // reading the words before costs more than reading the digits, of which most have too few
+    let few = groups.digits.characters().len() < SHORTEST;
+    if few || !is_named(view, NAMES) || is_in_path(view) || continues_international(view) {
         return None;
     }
-    let groups = Groups::read(view, start, start);
     let local = || read(view, 0, "999-9999").filter(|number| number.number(0, 1) > 1 && stops(view, number.end));
     let end = groups.longest_national(view).or_else(|| local().map(|number| number.end))?;
     Some(Found { start: 0, end: extension(view, end), entity: Entity::NationalPhone, confidence: 75 })
