@@ -12,6 +12,12 @@ use crate::{
     walk::{State, Subject, Walk},
 };
 
+/// How much white space may stand before the byte that tells what a body is.
+const SPACE: u64 = 4096;
+
+/// The byte order mark of UTF-8, which is none of a document's, and allowed before it.
+const MARK: [u8; 3] = *b"\xef\xbb\xbf";
+
 /// What a body is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -103,18 +109,10 @@ impl Body {
         session: &mut Session,
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
-        let at = self.outlet.push(bytes);
+        let came = self.outlet.push(bytes);
         self.utf8.push(bytes, end)?;
-        if let Engine::None(format) = self.engine {
-            // what came before is white space, which any of them passes
-            match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-                Some(first) => self.engine = Engine::of(Engine::told(format, *first), self.longest),
-                None => {
-                    self.outlet.release(self.outlet.end(), out);
-                    return Ok(());
-                }
-            }
-        }
+        let Some((at, waited)) = self.settle(came, bytes, end) else { return Ok(()) };
+        let bytes = waited.as_deref().unwrap_or(bytes);
         let mut work = Work {
             detectors: means.detectors,
             actions: means.actions,
@@ -136,6 +134,20 @@ impl Body {
         let until = held.unwrap_or(self.outlet.end());
         self.outlet.release(until, out);
         Ok(())
+    }
+
+    /// Finds out what the body is, where its first byte tells. Gives from where on it is read now, with the bytes that waited for that;
+    /// none while nothing tells.
+    fn settle(&mut self, came: u64, bytes: &[u8], end: bool) -> Option<(u64, Option<Vec<u8>>)> {
+        let Engine::None(format) = self.engine else { return Some((came, None)) };
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        let start = self.outlet.start();
+        if first.is_none() && !end && self.outlet.end() - start < SPACE {
+            return None;
+        }
+        // white space alone is as good as nothing, and without end it is no text
+        self.engine = Engine::of(Engine::told(format, first.copied().unwrap_or(b'{')), self.longest);
+        Some((start, Some(self.outlet.slice(&(start..self.outlet.end())).to_vec())))
     }
 
     /// Whether bytes are held.
@@ -166,8 +178,11 @@ fn document(
     subject: Subject<'_>,
     work: &mut Work<'_>,
 ) -> Result<(), Malformed> {
-    // a byte order mark is none of a document's, and allowed
-    let mark = if at == 0 && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mark = bytes
+        .iter()
+        .zip(MARK.iter().skip(usize::try_from(at).unwrap_or(MARK.len())))
+        .take_while(|(byte, mark)| byte == mark);
+    let mark = mark.count();
     let run = Run::plain(bytes.get(mark..).unwrap_or_default(), at + mark as u64);
     let mut walk = Walk::new(subject, state, work);
     reader.push(run, &mut walk).map_err(|(_, malformed)| malformed)?;

@@ -230,7 +230,7 @@ impl Events {
     /// The document of an event, which may stand in several lines.
     fn document(&mut self, data: &[Range<u64>], pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
         let first = data.iter().find_map(|range| pass.work.outlet.slice(range).trim_ascii_start().first().copied());
-        if !matches!(first, Some(b'{' | b'[')) {
+        if pass.subject.endpoint == Endpoint::Text || !matches!(first, Some(b'{' | b'[')) {
             self.words(data, pass);
             return Ok(());
         }
@@ -249,7 +249,7 @@ impl Events {
         for range in data {
             let bytes = pass.work.outlet.slice(range).to_vec();
             let mut field = Field::default();
-            field.begin(Form::Text, 0, "");
+            field.begin(Form::Line, 0, "");
             field.push(Run::plain(&bytes, range.start), Shown::Words("data"), pass.work);
             field.finish(Shown::Words("data"), pass.work);
         }

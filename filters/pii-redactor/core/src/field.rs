@@ -48,6 +48,8 @@ pub enum Form {
     /// Text.
     #[default]
     Text,
+    /// Text that ends with its line: what is put in must not break it.
+    Line,
     /// JSON: its strings are texts.
     Json,
 }
@@ -83,12 +85,18 @@ impl Field {
 
     /// Adds decoded bytes; `place` is where the text is.
     pub fn push(&mut self, run: Run<'_>, place: Shown<'_>, work: &mut Work<'_>) {
-        if self.form == Form::Text || self.broken {
+        if self.form != Form::Json || self.broken {
             return self.scanner.push(run);
         }
         let inner_depth = self.depth + 1;
-        let mut inner =
-            Inner { scanner: &mut self.scanner, hits: &mut self.hits, depth: inner_depth, outer: place, work };
+        let mut inner = Inner {
+            scanner: &mut self.scanner,
+            hits: &mut self.hits,
+            depth: inner_depth,
+            one_line: false,
+            outer: place,
+            work,
+        };
         if let Err((read, _)) = self.reader.push(run, &mut inner) {
             // what a model wrote as JSON may be none: from there on it is text
             self.broken = true;
@@ -122,7 +130,8 @@ impl Field {
 
     fn flush(&mut self, whole: bool, place: Shown<'_>, work: &mut Work<'_>) {
         let depth = if self.form == Form::Json && !self.broken { self.depth + 1 } else { self.depth };
-        let mut inner = Inner { scanner: &mut self.scanner, hits: &mut self.hits, depth, outer: place, work };
+        let one_line = self.form == Form::Line;
+        let mut inner = Inner { scanner: &mut self.scanner, hits: &mut self.hits, depth, one_line, outer: place, work };
         inner.flush(None, whole);
     }
 }
@@ -132,6 +141,7 @@ struct Inner<'a, 'w> {
     scanner: &'a mut Scanner,
     hits: &'a mut Vec<Hit>,
     depth: u8,
+    one_line: bool,
     outer: Shown<'a>,
     work: &'a mut Work<'w>,
 }
@@ -154,7 +164,8 @@ impl Inner<'_, '_> {
         let raw: Vec<u8> = ranges.iter().flat_map(|range| self.work.outlet.slice(range)).copied().collect();
         let value = unescaped(&raw, self.depth);
         let name = self.work.detectors.name(hit.kind);
-        let value = Value { kind: hit.kind, name, action: (self.work.actions)(name), bytes: &value };
+        let value =
+            Value { kind: hit.kind, name, action: (self.work.actions)(name), bytes: &value, one_line: self.one_line };
         let shown = || match inner {
             Some(inner) => format!("{}.{}", self.outer.shown(), inner.shown()),
             None => self.outer.shown(),

@@ -73,7 +73,9 @@ mod tests {
         for end in 0..=u8::MAX {
             for at in 0..20 {
                 let mut bytes = *b"azbycxdwevfugthsirjqkpl";
-                bytes.get_mut(at).map(|byte| *byte = end);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = end;
+                }
                 let expected = if end.is_ascii_lowercase() { bytes.len() } else { at };
                 assert_eq!(of_small_letters(&bytes, 100), expected, "{end} at {at}");
             }

@@ -114,6 +114,8 @@ pub struct Value<'a> {
     pub action: Action,
     /// Itself.
     pub bytes: &'a [u8],
+    /// Whether it stands in a line that may not be broken.
+    pub one_line: bool,
 }
 
 impl Session {
@@ -180,6 +182,10 @@ impl Session {
             Direction::Request => Effect::Replace(self.vault.placeholder(value.name, value.bytes, true)),
             Direction::Response if !order.restore || !order.enforce => Effect::Leave,
             Direction::Response => match self.vault.value(value.bytes) {
+                Some(original) if value.one_line && original.iter().any(|byte| matches!(byte, b'\r' | b'\n')) => {
+                    self.tally.missed += 1;
+                    Effect::Leave
+                }
                 Some(original) => {
                     self.tally.restored += 1;
                     Effect::Replace(original.to_vec())

@@ -383,7 +383,8 @@ const fn is_break(byte: u8) -> bool {
 /// How far a long value goes on, where it is a token: what can hold no further name and sign, so that no text is read again and again.
 fn token_rest(view: &View<'_>, from: usize) -> usize {
     let far = view.far();
-    let length = far.run(from, FAR, |byte| is_base64(byte) || matches!(byte, b'-' | b'_' | b'.'));
+    // a character is of several bytes, of which none may be left
+    let length = far.run(from, FAR, |byte| is_base64(byte) || matches!(byte, b'-' | b'_' | b'.' | 0x80..));
     let padding = far.run(from + length, 2, |byte| byte == b'=');
     view.join(&far);
     length + padding
