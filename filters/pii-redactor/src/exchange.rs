@@ -23,7 +23,7 @@ use serde_json::json;
 use crate::instance::{HostKnown, Instance};
 
 /// How much of a text body is held back as a whole, so that its end can still be sent when trailers come, in bytes.
-const PAUSED: usize = 64 * 1024;
+const PAUSED: usize = 16 * 1024;
 
 /// What can't be true any more of a body that was rewritten.
 const STALE: [&[u8]; 5] = [b"content-length", b"content-md5", b"digest", b"content-digest", b"repr-digest"];

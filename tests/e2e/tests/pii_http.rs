@@ -1,8 +1,10 @@
 //! pii-redactor in real Envoys: what the API sees, and what the caller gets.
 
+use std::time::Duration;
+
 use e2e::ai::{Answer, Encoding};
 use e2e::pii::{Setup, Sidecar, chat, config, each, post};
-use harness::{Recorded, Request};
+use harness::{RawClient, Recorded, Reply, Request};
 use serde_json::{Value, json};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -141,6 +143,51 @@ async fn what_is_blocked_gets_an_error_in_the_api_s_own_shape() {
         let stream = sidecar.ask(&post(CHAT, &request)).await.text();
         assert!(!stream.contains("4111") && stream.contains("\"code\":\"pii_blocked\""), "{stream}");
         sidecar.assert_whole(&[CARD]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_cut_at_any_byte_is_the_same() {
+    each(Setup::new(config("enforce")), async |sidecar: Sidecar| {
+        let event =
+            |delta: &str| format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": delta}}]}));
+        let deltas = [
+            "Dear [",
+            "EMAIL",
+            "_1]",
+            ",\n\"so\" ",
+            "bob@exam",
+            "ple.org",
+            " s\u{e4}gt \u{1f642}",
+            " +49 170",
+            " 1234567",
+            "; ",
+        ];
+        let mut stream: String = deltas.iter().cycle().take(35).map(|delta| event(delta)).collect();
+        stream += "data: [DONE]\n\n";
+        assert!(stream.len() > 2000, "{}", stream.len());
+        let request = post(CHAT, &chat(MAIL));
+        let mut client = RawClient::connect(sidecar.envoy.addr("main")).await.unwrap();
+        let mut whole = String::new();
+        for at in 0..stream.len() {
+            let (first, second) = stream.as_bytes().split_at(at);
+            // the second comes when the first has been read
+            let reply = Reply::new(200).header("content-type", "text/event-stream").piece(first);
+            let reply = reply.piece_after(Duration::from_micros(300), second);
+            sidecar.ai.upstream.respond(move |_| reply.clone());
+            let answer = client.send(&request).await.unwrap().text();
+            if at == 0 {
+                assert!(
+                    streamed(&answer).starts_with(&format!("Dear {MAIL},\n\"so\" [EMAIL_2] s\u{e4}gt")),
+                    "{answer}"
+                );
+                whole = answer;
+            } else {
+                assert_eq!(answer, whole, "cut at {at}");
+            }
+        }
+        sidecar.assert_whole(&[MAIL]).await;
     })
     .await;
 }

@@ -1,4 +1,5 @@
-//! Bodies of 100 MB through a real Envoy: every value is found, and the proxy's memory does not grow with them.
+//! Bodies of 100 MB and streams of 200,000 events through a real Envoy: every value is found, and the proxy's memory does not grow
+//! with them.
 
 use e2e::pii::{Setup, Sidecar, config, each_binary};
 use harness::{Reply, Request};
@@ -72,6 +73,37 @@ async fn a_hundred_megabytes_pass_both_ways_with_memory_flat() {
         println!("{}: before {before:?}, after {after:?}", harness::envoy_version(&binary));
         assert!(after.0 < before.0 + MORE_MEMORY, "{before:?} {after:?}");
         sidecar.assert_whole(&["user1@"]).await;
+    })
+    .await;
+}
+
+/// The events of a stream of chats.
+const EVENTS: usize = 200_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_two_hundred_thousand_events_passes_with_memory_flat() {
+    each_binary(async |binary| {
+        let sidecar = Sidecar::start(&binary, &Setup::new(config("enforce"))).await;
+        sidecar.ask(&e2e::pii::post("/v1/chat/completions", &e2e::pii::chat("warm"))).await;
+        let before = peak(sidecar.envoy.pid());
+        // a placeholder in two events of each ten
+        let deltas = ["the ", "answer", " is", " that", " [EM", "AIL_1]", " wrote", " it", ", they", " say. "];
+        let event = |delta: &str| {
+            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{delta}\"}},\"finish_reason\":null}}]}}\n\n")
+        };
+        let mut stream: String = deltas.iter().cycle().take(EVENTS).map(|delta| event(delta)).collect();
+        stream += "data: [DONE]\n\n";
+        let reply = Reply::new(200).header("content-type", "text/event-stream");
+        let reply = stream.as_bytes().chunks(100_000).fold(reply, |reply, piece| reply.piece(piece));
+        sidecar.ai.upstream.respond(move |_| reply.clone());
+        let request = e2e::pii::post("/v1/chat/completions", &e2e::pii::chat("I am ada@example.com"));
+        let body = sidecar.ask(&request).await.text();
+        assert_eq!(body.matches("data: ").count(), EVENTS + 1);
+        assert_eq!(body.matches("\" ada@example.com\"").count(), EVENTS / 10);
+        assert!(!body.contains("EMAIL_1") && body.ends_with("data: [DONE]\n\n"));
+        let after = peak(sidecar.envoy.pid());
+        assert!(after < before + MORE_MEMORY, "{before} {after}");
+        sidecar.assert_whole(&[]).await;
     })
     .await;
 }
