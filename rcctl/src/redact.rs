@@ -15,7 +15,7 @@ use pii_core::load;
 use pii_core::load::any_variable;
 use pii_core::plan::{Plan, Policy};
 use pii_core::refusal::Refusal;
-use pii_core::rules::{Chosen, Endpoint, Fault};
+use pii_core::rules::{Chosen, Endpoint};
 use pii_core::session::{Direction, Order, Session};
 
 use crate::described::pair;
@@ -250,15 +250,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         plan: Plan::of(chosen, &request),
         piece: arguments.piece(),
     });
-    // what no part by itself is wrong about: patterns that are too large together
-    let broken = account.chosen.as_ref().and_then(Chosen::refused);
     for (direction, body) in bodies {
         let treated = match &guard {
             None => Treated { direction, fate: Fate::Unread(open.unwrap_or_default().to_owned()), body },
-            Some(_) if broken.is_some() => {
-                let refusal = Refusal::Broken(broken.map_or("", Fault::as_str));
-                Treated { direction, fate: Fate::Refused(refusal, Telling::Answer), body: Vec::new() }
-            }
             Some(guard) => {
                 let kind = arguments.content_type(direction, &body);
                 guard.treat(direction, body, kind.as_deref(), &mut account.session)

@@ -51,13 +51,12 @@ impl Facts {
         match parts.get(..count).unwrap_or_default() {
             ["choices", "[]", rest @ ..] => {
                 let choice = path.index(1);
-                let group =
-                    self.choices.iter().find(|(place, _)| *place == choice).map_or(choice, |(_, number)| *number);
+                let group = self.number_of(choice);
                 let part = match rest {
                     ["delta", "tool_calls", "[]", ..] => {
                         let tool = path.index(4);
-                        let found = self.tools.iter().find(|(of, place, _)| (*of, *place) == (choice, tool));
-                        found.map_or(tool, |(_, _, number)| *number)
+                        let found = self.tools.binary_search_by_key(&(choice, tool), |(of, place, _)| (*of, *place));
+                        found.ok().and_then(|at| self.tools.get(at)).map_or(tool, |(_, _, number)| *number)
                     }
                     _ => 0,
                 };
@@ -65,13 +64,18 @@ impl Facts {
             }
             ["candidates", "[]", ..] => {
                 let candidate = path.index(1);
-                let group =
-                    self.choices.iter().find(|(place, _)| *place == candidate).map_or(candidate, |(_, number)| *number);
+                let group = self.number_of(candidate);
                 Key { group, stream, part: 0 }
             }
             ["delta"] => Key { group: self.output_index, stream, part: self.part_index },
             _ => Key { group: self.index, stream, part: 0 },
         }
+    }
+
+    /// The number that the choice at a place gives itself; its place, where it gives none. They come in the order of their places.
+    fn number_of(&self, place: u32) -> u32 {
+        let found = self.choices.binary_search_by_key(&place, |(place, _)| *place);
+        found.ok().and_then(|at| self.choices.get(at)).map_or(place, |(_, number)| *number)
     }
 
     /// What is over with this event.
@@ -81,12 +85,7 @@ impl Facts {
             "content_block_stop" => Over::Groups(vec![self.index]),
             kind if kind.starts_with("response.") && kind.ends_with(".done") => Over::Groups(vec![self.output_index]),
             _ if self.error => Over::All,
-            _ => {
-                let number = |place: &u32| {
-                    self.choices.iter().find(|(choice, _)| choice == place).map_or(*place, |(_, number)| *number)
-                };
-                Over::Groups(self.finished.iter().map(number).collect())
-            }
+            _ => Over::Groups(self.finished.iter().map(|place| self.number_of(*place)).collect()),
         }
     }
 }
@@ -116,7 +115,7 @@ impl Handler for Facts {
             Reading::Nothing => {}
             Reading::Kind => self.kind.extend(run.bytes.iter().take(64).map(|byte| char::from(*byte))),
             Reading::Finish(place) => {
-                if !self.finished.contains(&place) {
+                if self.finished.last() != Some(&place) {
                     self.finished.push(place);
                 }
             }
@@ -148,6 +147,9 @@ impl Handler for Facts {
         }
     }
 }
+
+/// How many texts of a stream may go on beside each other.
+const MOST: usize = 256;
 
 /// Which text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,6 +210,9 @@ impl Channels {
     pub fn push(&mut self, run: Run<'_>, path: &Path, work: &mut Work<'_>) {
         let Some(key) = self.current else { return };
         self.finish_others(key, work);
+        if self.channels.len() > MOST {
+            self.finish_where(|other| *other != key, work);
+        }
         let Some(channel) = self.channels.get_mut(&key) else { return };
         if !channel.begun {
             channel.begun = true;
