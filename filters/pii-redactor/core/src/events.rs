@@ -211,11 +211,12 @@ impl Events {
     /// Of an event that says much, what is certain leaves at once, as an event of its own; the rest waits as another. Where events are
     /// numbered they are left whole.
     fn split(&mut self, event: Range<u64>, pass: &mut Pass<'_, '_>) {
-        let numbered = pass.subject.endpoint == Endpoint::OpenaiResponses;
+        // where nothing is changed nothing is cut either
+        let stays = pass.subject.endpoint == Endpoint::OpenaiResponses || !pass.work.order.enforce;
         let (Some(part), Some(held)) = (self.channels.only_part(), self.channels.held_from()) else { return };
         let (before, behind) = (event.start..part.start, part.end..event.end);
         let outlet = &mut pass.work.outlet;
-        let whole = numbered || self.framing != Framing::ServerSent || !(part.start + SPLIT..part.end).contains(&held);
+        let whole = stays || self.framing != Framing::ServerSent || !(part.start + SPLIT..part.end).contains(&held);
         if whole || outlet.is_edited(before.clone()) || outlet.is_edited(behind.clone()) {
             return;
         }
