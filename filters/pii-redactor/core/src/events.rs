@@ -120,6 +120,8 @@ impl Events {
                 if self.line_start < last {
                     self.line(self.line_start..last, pass);
                 }
+                // what has no end may stand behind others only
+                (self.name_is_ping, self.fields) = (false, true);
                 self.event(last, pass)?;
             }
             Framing::Lines => {
