@@ -50,6 +50,8 @@ pub struct Events {
     start: u64,
     line_start: u64,
     after_return: bool,
+    /// Whether an empty line has ended by a carriage return, and with it an event.
+    ended: bool,
     name_is_ping: bool,
     data: Vec<Range<u64>>,
     fields: bool,
@@ -72,6 +74,7 @@ impl Events {
             start: 0,
             line_start: 0,
             after_return: false,
+            ended: false,
             name_is_ping: false,
             data: Vec::new(),
             fields: false,
@@ -141,20 +144,21 @@ impl Events {
     fn lines(&mut self, bytes: &[u8], at: u64, pass: &mut Pass<'_, '_>) -> Result<(), Malformed> {
         for (byte, position) in bytes.iter().zip(at..) {
             let after_return = core::mem::replace(&mut self.after_return, *byte == b'\r');
+            // a line feed behind it would be of the same end
+            if core::mem::take(&mut self.ended) {
+                self.event(position + u64::from(*byte == b'\n'), pass)?;
+            }
             match byte {
-                b'\n' if after_return => {
-                    if self.start == position {
-                        self.start += 1;
-                    }
-                    self.line_start = position + 1;
-                }
+                b'\n' if after_return => self.line_start = position + 1,
                 b'\n' | b'\r' => {
                     let line = self.line_start..position;
                     self.line_start = position + 1;
-                    if line.is_empty() {
-                        self.event(position + 1, pass)?;
-                    } else {
+                    if !line.is_empty() {
                         self.line(line, pass);
+                    } else if *byte == b'\r' {
+                        self.ended = true;
+                    } else {
+                        self.event(position + 1, pass)?;
                     }
                 }
                 _ => {}
