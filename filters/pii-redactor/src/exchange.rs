@@ -289,7 +289,7 @@ impl Exchange {
             .found
             .iter()
             .map(|((direction, entity, action), count)| {
-                json!({"direction": direction.word(), "entity": entity, "action": action.word(), "count": count})
+                json!({"direction": direction.word(), "entity": entity, "action": action.as_str(), "count": count})
             })
             .collect();
         let paths: Vec<_> = tally
@@ -362,8 +362,7 @@ fn ask_for_what_can_be_read(headers: &Pairs) -> Result<()> {
 
 /// All values of a header, as one.
 fn joined(headers: &Pairs, name: &[u8]) -> Vec<u8> {
-    let values: Vec<&[u8]> = headers.iter().filter(|(other, _)| *other == name).map(|(_, value)| value).collect();
-    values.join(&b',')
+    headers.all(name).collect::<Vec<_>>().join(&b',')
 }
 
 fn is_upgrade(headers: &Pairs) -> bool {

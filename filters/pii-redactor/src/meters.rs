@@ -43,7 +43,7 @@ impl Meters {
             let tags = [
                 ("entity", entity.as_str()),
                 ("direction", direction.word()),
-                ("action", action.word()),
+                ("action", action.as_str()),
                 ("mode", mode),
             ];
             self.add("found_total", &tags, *count);

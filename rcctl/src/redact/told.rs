@@ -132,7 +132,7 @@ fn table(text: &mut String, tally: &Tally) {
             places.push("…");
         }
         let side = side(*direction).to_owned();
-        rows.push([side, entity.clone(), action.word().to_owned(), count.to_string(), places.join(", ")]);
+        rows.push([side, entity.clone(), action.as_str().to_owned(), count.to_string(), places.join(", ")]);
     }
     if rows.is_empty() {
         return line(text, "found", "nothing");
@@ -180,7 +180,7 @@ fn as_json(account: &Account, show: Show) -> Value {
     add("gate", json!(gate));
     let tally = &account.session.tally;
     add("found", tally.found.iter().map(|((direction, entity, action), count)| {
-        json!({"direction": direction.word(), "entity": entity, "action": action.word(), "count": count})
+        json!({"direction": direction.word(), "entity": entity, "action": action.as_str(), "count": count})
     }).collect());
     add(
         "paths",

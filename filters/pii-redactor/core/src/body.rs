@@ -121,7 +121,7 @@ impl Body {
             outlet: &mut self.outlet,
         };
         match &mut self.engine {
-            Engine::Events(events) => return events.push(at, end, subject, &mut work, out),
+            Engine::Events(events) => return events.push(bytes, at, end, subject, &mut work, out),
             Engine::Json { reader, state } => document(reader, state, bytes, at, end, subject, &mut work)?,
             Engine::Text(field) => text(field, bytes, at, end, &mut work),
             Engine::None(_) => {}
@@ -154,12 +154,6 @@ impl Body {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.outlet.end() > self.outlet.start()
-    }
-
-    /// Whether anything was replaced so far.
-    #[must_use]
-    pub const fn edited(&self) -> u64 {
-        self.outlet.edited()
     }
 
     /// Gives up what is held, with what was replaced in it so far.

@@ -8,7 +8,6 @@ use crate::{
     json::{Handler, Path},
     place::Stream,
     text::Run,
-    walk::PARTS,
 };
 
 /// What an event says of the texts in it, beside them.
@@ -46,9 +45,7 @@ impl Facts {
 
     /// To which text a part at a path belongs.
     fn key(&self, stream: Stream, path: &Path) -> Key {
-        let mut parts = [""; PARTS];
-        let count = path.parts(&mut parts);
-        match parts.get(..count).unwrap_or_default() {
+        match path.parts().names() {
             ["choices", "[]", rest @ ..] => {
                 let choice = path.index(1);
                 let group = self.number_of(choice);
@@ -98,9 +95,7 @@ enum Over {
 
 impl Handler for Facts {
     fn string(&mut self, path: &Path, key: bool, _raw: u64) -> bool {
-        let mut parts = [""; PARTS];
-        let count = path.parts(&mut parts);
-        self.reading = match parts.get(..count).unwrap_or_default() {
+        self.reading = match path.parts().names() {
             _ if key => Reading::Nothing,
             ["type"] => Reading::Kind,
             ["choices", "[]", "finish_reason"] | ["candidates", "[]", "finishReason"] => Reading::Finish(path.index(1)),
@@ -133,9 +128,7 @@ impl Handler for Facts {
 
     fn scalar(&mut self, path: &Path, bytes: &[u8]) {
         let Some(number) = core::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) else { return };
-        let mut parts = [""; PARTS];
-        let count = path.parts(&mut parts);
-        match parts.get(..count).unwrap_or_default() {
+        match path.parts().names() {
             ["index"] => self.index = number,
             ["output_index"] => self.output_index = number,
             ["content_index" | "summary_index"] => self.part_index = number,

@@ -92,18 +92,18 @@ impl Events {
     /// When an event is not what it should be.
     pub fn push(
         &mut self,
+        bytes: &[u8],
         at: u64,
         end: bool,
         subject: Subject<'_>,
         work: &mut Work<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
-        let bytes = work.outlet.slice(&(at..work.outlet.end())).to_vec();
         let pass = &mut Pass { subject, work, out };
         match self.framing {
-            Framing::ServerSent => self.lines(&bytes, at, pass)?,
-            Framing::Lines => self.json_lines(&bytes, at, pass)?,
-            Framing::Elements => self.elements(&bytes, at, pass)?,
+            Framing::ServerSent => self.lines(bytes, at, pass)?,
+            Framing::Lines => self.json_lines(bytes, at, pass)?,
+            Framing::Elements => self.elements(bytes, at, pass)?,
         }
         if pass.work.outlet.end().saturating_sub(self.start) > self.longest {
             return Err(Malformed::Long);

@@ -106,11 +106,6 @@ impl Field {
         }
     }
 
-    /// Says what of the next byte stood in earlier pieces, at these ranges of the body.
-    pub fn heads(&mut self, ranges: &[core::ops::Range<u64>]) {
-        self.scanner.heads(ranges);
-    }
-
     /// Looks at what has come.
     pub fn settle(&mut self, place: Shown<'_>, work: &mut Work<'_>) {
         self.flush(false, place, work);

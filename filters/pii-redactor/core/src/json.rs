@@ -83,6 +83,24 @@ pub struct Path {
 /// How an element of an array stands among the parts of a path.
 pub const ELEMENT: &str = "[]";
 
+/// How many parts of a path are looked at. What lies deeper is what its first parts say.
+pub const PARTS: usize = 16;
+
+/// The first parts of a path: keys, and [`ELEMENT`] for each array.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    names: [&'a str; PARTS],
+    count: usize,
+}
+
+impl<'a> Parts<'a> {
+    /// The parts, from the top.
+    #[must_use]
+    pub fn names(&self) -> &[&'a str] {
+        self.names.get(..self.count).unwrap_or_default()
+    }
+}
+
 impl Path {
     /// How many parts it has.
     #[must_use]
@@ -90,14 +108,12 @@ impl Path {
         self.depth
     }
 
-    /// Its first parts, as many as there is place for: keys, and [`ELEMENT`] for each array. Returns how many.
-    pub fn parts<'a>(&'a self, parts: &mut [&'a str]) -> usize {
-        let mut count = 0;
-        for (part, frame) in parts.iter_mut().zip(self.live()) {
-            *part = frame.name();
-            count += 1;
-        }
-        count
+    /// Its first [`PARTS`] parts.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        let mut parts = Parts { names: [""; PARTS], count: self.depth.min(PARTS) };
+        parts.names.iter_mut().zip(self.live()).for_each(|(name, frame)| *name = frame.name());
+        parts
     }
 
     /// All of its parts.

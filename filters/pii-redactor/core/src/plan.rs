@@ -52,14 +52,7 @@ impl Policy {
     /// What is done with a kind.
     #[must_use]
     pub fn action(&self, name: &str) -> Action {
-        use crate::config::EntityAction;
-        match self.settings.actions.of(name) {
-            EntityAction::Redact => Action::Redact,
-            EntityAction::Mask => Action::Mask,
-            EntityAction::Hash => Action::Hash,
-            EntityAction::Block => Action::Block,
-            EntityAction::Report => Action::Report,
-        }
+        self.settings.actions.of(name)
     }
 
     /// A session for a new request.

@@ -25,33 +25,7 @@ impl Direction {
 }
 
 /// What is done with a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// A placeholder comes instead.
-    Redact,
-    /// All but the last four letters and digits become `*`.
-    Mask,
-    /// A keyed hash comes instead.
-    Hash,
-    /// The call is refused.
-    Block,
-    /// It stays, and is told.
-    Report,
-}
-
-impl Action {
-    /// The word for it in configurations, metrics and events.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Action::Redact => "redact",
-            Action::Mask => "mask",
-            Action::Hash => "hash",
-            Action::Block => "block",
-            Action::Report => "report",
-        }
-    }
-}
+pub use crate::config::EntityAction as Action;
 
 /// What to do in one direction of one request.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,5 @@
 //! The way through one JSON document of a body: which strings are texts, and to which text each belongs.
 
-use core::ops::Range;
-
 use crate::{
     channels::{Channels, Facts},
     field::{Field, Form, Shown, Work},
@@ -11,9 +9,6 @@ use crate::{
     session::Direction,
     text::Run,
 };
-
-/// How many parts of a path are looked at. What lies deeper is what its first parts say.
-pub const PARTS: usize = 16;
 
 /// What a body is.
 #[derive(Clone, Copy)]
@@ -33,15 +28,11 @@ impl Subject<'_> {
             let steps = path.steps();
             return if self.paths.iter().any(|named| named.covers(&steps)) { Place::Text } else { Place::Never };
         }
-        let mut parts = [""; PARTS];
-        let count = path.parts(&mut parts);
-        place(self.endpoint, self.direction, parts.get(..count).unwrap_or_default(), kind)
+        place(self.endpoint, self.direction, path.parts().names(), kind)
     }
 
     fn is_left_out(&self, path: &Path) -> bool {
-        let mut parts = [""; PARTS];
-        let count = path.parts(&mut parts);
-        self.direction == Direction::Response && is_left_out(self.endpoint, parts.get(..count).unwrap_or_default())
+        self.direction == Direction::Response && is_left_out(self.endpoint, path.parts().names())
     }
 }
 
@@ -207,8 +198,6 @@ impl Handler for Walk<'_, '_> {
             }
         }
     }
-
-    fn heads(&mut self, _ranges: &[Range<u64>]) {}
 
     fn end(&mut self, path: &Path) {
         self.state.kinds.reading = false;
